@@ -1,0 +1,1 @@
+"""The operator's application in the SIM card decides; the device synchronizes."""

@@ -1,0 +1,1 @@
+"""The security token that the operator controls."""

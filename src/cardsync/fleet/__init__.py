@@ -1,0 +1,1 @@
+"""Cards, terminals and a network in one process."""

@@ -1,0 +1,1 @@
+"""What more than one language is written in: bounded reading, TLV, APDU."""

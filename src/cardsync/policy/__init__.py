@@ -1,0 +1,1 @@
+"""Operator and card: the rules by which the card decides."""

@@ -1,0 +1,1 @@
+"""Terminal and operator: OMA SyncML representation and DS protocol."""

@@ -1,0 +1,1 @@
+"""How the terminal reaches its card."""

@@ -1,0 +1,1 @@
+"""Carriers: octets and a content type, no meaning."""
