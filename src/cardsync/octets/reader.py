@@ -75,7 +75,7 @@ class Reader:
         return self.octets(len(self))
 
     def sub(self, count: int) -> Self:
-        """Give a reader of the next `count` octets and pass over them; offsets stay those of all."""
+        """Give a reader of the next `count` octets and pass over them; its offsets are ours."""
         if count > len(self):
             raise ShortInput(self.offset, count, len(self))
         inner = type(self)(self._data, self.offset, self.offset + count)

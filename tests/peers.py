@@ -1,0 +1,35 @@
+"""Independent programs: found, or the test is skipped with the reason, or fails where CI asks."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+PACKAGES = {
+    "chromium": "chromium",
+    "tshark": "tshark",
+    "wbxml2xml": "libwbxml2-utils",
+    "xml2wbxml": "libwbxml2-utils",
+    "Net::SMPP": "libnet-smpp-perl",
+}
+"""The Debian package in which each peer comes; `tools/peers.sh` installs them."""
+
+
+def find(program: str) -> str | None:
+    """Give the path of a peer, or the name of a Perl module that loads; None if it is missing."""
+    if "::" not in program:
+        return shutil.which(program)
+    found = subprocess.run(["perl", f"-M{program}", "-e", "1"], check=False, capture_output=True)
+    return program if found.returncode == 0 else None
+
+
+def need(program: str) -> str:
+    """Give the path of a peer; skip, or fail with CARDSYNC_REQUIRE_PEERS=1, if it is missing."""
+    path = find(program)
+    if path:
+        return path
+    reason = f"peer {program} is missing; apt-get install {PACKAGES[program]}"
+    if os.environ.get("CARDSYNC_REQUIRE_PEERS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
