@@ -9,8 +9,8 @@ from enum import IntEnum
 from typing import Self
 
 from cardsync.errors import LocalError, PeerError
+from cardsync.octets import text
 from cardsync.octets.reader import Reader
-from cardsync.transport import gsm7
 from cardsync.transport.user_data import Alphabet, UserData
 
 PID_SIM_DATA_DOWNLOAD = 0x7F  # TS 23.040 clause 9.2.3.9, "(U)SIM Data download"
@@ -92,14 +92,14 @@ class Address:
 
     def _semi_octets(self) -> int:
         if self._is_text():
-            return (7 * len(gsm7.from_text(self.number)) + 3) // 4
+            return (7 * len(text.encode_septets(self.number)) + 3) // 4
         return len(self.number)
 
     def encode(self) -> bytes:
         """Give the octets: number of semi-octets, type of address, value."""
         type_of_address = 0x80 | self.type_of_number << 4 | self.numbering_plan
         if self._is_text():
-            value = gsm7.pack(gsm7.from_text(self.number))
+            value = text.pack(text.encode_septets(self.number))
         else:
             digits = [_DIGITS.index(digit) for digit in self.number] + [0xF] * (
                 len(self.number) % 2
@@ -117,11 +117,11 @@ class Address:
         kind = TypeOfNumber(type_of_address >> 4 & 0x07)
         if kind is TypeOfNumber.ALPHANUMERIC:
             count = 4 * length // 7
-            text = gsm7.to_text(gsm7.unpack(value[: (7 * count + 7) // 8], count))
-            return cls(text, kind, type_of_address & 0x0F)
+            name = text.decode_septets(text.unpack(value, count))
+            return cls(name, kind, type_of_address & 0x0F)
         nibbles = [nibble for octet in value for nibble in (octet & 0xF, octet >> 4)]
-        if 0xF in nibbles[:length] or (length % 2 and nibbles[-1] != 0xF):
-            raise PeerError("address digits are filled wrongly")
+        if 0xF in nibbles[:length]:  # the half octet behind an odd number is not looked at
+            raise PeerError("an address digit is filler")
         digits = "".join(_DIGITS[nibble] for nibble in nibbles[:length])
         return cls(digits, kind, type_of_address & 0x0F)
 

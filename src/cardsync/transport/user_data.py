@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Self
 
 from cardsync.errors import LocalError, PeerError
+from cardsync.octets import text
 from cardsync.octets.reader import Reader
-from cardsync.transport import gsm7
 
 LARGEST_OCTETS = 140  # of TP-UD, header included
 LARGEST_SEPTETS = 160
@@ -84,7 +84,7 @@ class UserData:
         """Give TP-UD; raise `LocalError` where it is longer than one short message."""
         head = self._head()
         if alphabet is Alphabet.GSM7:
-            octets = head + gsm7.pack(self.data, -8 * len(head) % 7)
+            octets = head + text.pack(self.data, -8 * len(head) % 7)
         else:
             octets = head + self.data
         if len(octets) > LARGEST_OCTETS:
@@ -123,7 +123,7 @@ class UserData:
         count = length - (8 * reader.offset + 6) // 7
         if count < 0:
             raise PeerError("the user data header is longer than TP-UDL")
-        return cls(gsm7.unpack(reader.rest(), count, fill), header)
+        return cls(text.unpack(reader.rest(), count, fill), header)
 
     def element(self, identifier: int) -> InformationElement | None:
         """Give the last element of this kind: the last one counts. TS 23.040 clause 9.2.3.24."""
