@@ -1,0 +1,405 @@
+"""The data objects of REQUEST SYNCHRONIZATION, and every code point of our own.
+
+Our specification: docs/request-synchronization.md. The command was never standardized; the
+code points are experimental and stand here alone. The objects take the three-byte tags
+`7F FE xx` (comprehension required) and `7F 7E xx`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+from cardsync.octets.reader import Reader
+from cardsync.toolkit.information import Imei
+from cardsync.toolkit.objects import DataObject, known, within
+
+
+@dataclass(frozen=True, slots=True)
+class CodePoints:
+    """The numbers that a standard would give; all experimental."""
+
+    command: int = 0xF5
+    """Type of command; F0 to FE are for proprietary use. TS 102 223 clause 9.4."""
+    event: int = 0xF5
+    """Event "synchronization status"."""
+    temporary: int = 0x2E
+    """General result "synchronization temporary problem"."""
+    permanent: int = 0x3E
+    """General result "synchronization error"."""
+    tags: int = 0x7E00
+    """The objects are this and their number, in the three-byte form."""
+    profile_byte: int = 40
+    """Byte of TERMINAL PROFILE, counted from 1."""
+
+
+CODE_POINTS = CodePoints()
+
+
+class Protocol(IntEnum):
+    """Synchronization protocols."""
+
+    TERMINAL_DEFAULT = 0x00
+    SYNCML_DS = 0x01
+    OMA_DM = 0x02
+    LWM2M = 0x03
+    COMPACT_DELTA = 0x04
+
+
+class Representation(IntEnum):
+    """How the protocol is written."""
+
+    ANY = 0x00
+    WBXML = 0x01
+    XML = 0x02
+    CBOR = 0x03
+    TLV = 0x04
+
+
+class Transport(IntEnum):
+    """Session and transport layers."""
+
+    WSP = 0x01
+    WSP_CONNECTIONLESS = 0x02
+    HTTP = 0x03
+    HTTPS = 0x04
+    OBEX = 0x05
+    COAP = 0x06
+    COAPS = 0x07
+    SMS = 0x08
+    BIP = 0x09
+
+
+class DeviceIdType(IntEnum):
+    """How a device is named."""
+
+    THIS_TERMINAL = 0x00
+    IMEI = 0x01
+    IMEISV = 0x02
+    ICCID = 0x03
+    URI = 0x04
+    MEID = 0x05
+    EID = 0x06
+
+
+class DatabaseIdType(IntEnum):
+    """How a database is named."""
+
+    DEFAULT = 0x00
+    URI = 0x01
+    UICC_FILE = 0x02
+    AID = 0x03
+    WELL_KNOWN = 0x04
+
+
+class AuthenticationScheme(IntEnum):
+    """What the agent authenticates with."""
+
+    NONE = 0x00
+    STORED = 0x01
+    TLS_PSK = 0x02
+    GBA = 0x03
+    IOT_SAFE = 0x04
+    ONE_TIME_TOKEN = 0x05
+
+
+class Phase(IntEnum):
+    """How far a session is."""
+
+    QUEUED = 0
+    CONNECTING = 1
+    EXCHANGING = 2
+    DONE = 3
+
+
+def _tag(number: int) -> int:
+    return CODE_POINTS.tags | number
+
+
+def _lv(octets: bytes) -> bytes:
+    within("length of an identifier", len(octets), 0, 255)
+    return bytes([len(octets)]) + octets
+
+
+@known(_tag(0x01), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class SynchronizationProtocol(DataObject):
+    """Protocol, its version in BCD (12 is 1.2) and its representation."""
+
+    protocol: int
+    version: int = 0x12
+    representation: int = Representation.WBXML
+
+    def value(self) -> bytes:
+        """Give three octets."""
+        return bytes([self.protocol, self.version, self.representation])
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read three octets."""
+        protocol, version, representation = value
+        return cls(protocol, version, representation)
+
+
+@known(_tag(0x02), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class TransportList(DataObject):
+    """One to eight transports, the preferred one first."""
+
+    transports: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        within("number of transports", len(self.transports), 1, 8)
+
+    def value(self) -> bytes:
+        """Give one octet a transport."""
+        return bytes(self.transports)
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read one octet a transport."""
+        return cls(tuple(value))
+
+
+@known(_tag(0x03), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class SynchronizationType(DataObject):
+    """The SyncML alert code in one octet, 200 to 205; 0 leaves it to the agent."""
+
+    code: int
+
+    def __post_init__(self) -> None:
+        if self.code:
+            within("synchronization type", self.code, 200, 205)
+
+    def value(self) -> bytes:
+        """Give one octet."""
+        return bytes([self.code])
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read one octet."""
+        (code,) = value
+        return cls(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Database(DataObject):
+    """A database: a device, and a database on it, each by the kind of name that it has."""
+
+    device_type: int
+    device: bytes
+    database_type: int
+    database: bytes
+
+    def value(self) -> bytes:
+        """Give type and name of the device, then of the database."""
+        device = bytes([self.device_type]) + _lv(self.device)
+        return device + bytes([self.database_type]) + _lv(self.database)
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read both names to the end."""
+        reader = Reader(value)
+        device_type, device = reader.uint8(), reader.octets(reader.uint8())
+        database_type, database = reader.uint8(), reader.octets(reader.uint8())
+        reader.finish()
+        return cls(device_type, device, database_type, database)
+
+    @property
+    def uri(self) -> str:
+        """The name of the database as a URI; raise `ValueError` if it is of another kind."""
+        if self.database_type != DatabaseIdType.URI:
+            raise ValueError(f"database identifier type {self.database_type:02X} is no URI")
+        return self.database.decode()
+
+
+@known(_tag(0x04), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class SourceDatabase(Database):
+    """The database in the terminal or in the card."""
+
+    @classmethod
+    def of_imei(cls, digits: str, database: str) -> Self:
+        """Name a database of the terminal that has this IMEI."""
+        imei = Imei(digits).value()
+        return cls(DeviceIdType.IMEI, imei, DatabaseIdType.URI, database.encode())
+
+
+@known(_tag(0x05), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class TargetDatabase(Database):
+    """The database of the operator."""
+
+    @classmethod
+    def of_uri(cls, server: str, database: str) -> Self:
+        """Name a database of the server at this address."""
+        return cls(DeviceIdType.URI, server.encode(), DatabaseIdType.URI, database.encode())
+
+
+@known(_tag(0x06), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class Notification(DataObject):
+    """0 none, 1 the end, 2 the end and progress each `interval` times ten seconds at most."""
+
+    mode: int
+    interval: int | None = None
+
+    def __post_init__(self) -> None:
+        within("notification", self.mode, 0, 2)
+
+    def value(self) -> bytes:
+        """Give one or two octets."""
+        return bytes([self.mode] if self.interval is None else [self.mode, self.interval])
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read one or two octets."""
+        if len(value) not in {1, 2}:
+            raise ValueError("one or two octets are expected")
+        return cls(*value)
+
+
+@known(_tag(0x07), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class SessionReference(DataObject):
+    """Two to eight octets by which the card knows the session again."""
+
+    octets: bytes
+
+    def __post_init__(self) -> None:
+        within("length of a session reference", len(self.octets), 2, 8)
+
+    def value(self) -> bytes:
+        """Give the octets."""
+        return self.octets
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Take the octets."""
+        return cls(value)
+
+
+@known(_tag(0x08), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class AuthenticationReference(DataObject):
+    """What the agent shows the server: a scheme, and up to 32 octets of its own."""
+
+    scheme: int
+    data: bytes = b""
+
+    def __post_init__(self) -> None:
+        within("length of authentication data", len(self.data), 0, 32)
+
+    def __repr__(self) -> str:
+        """Leave the data out: a token is as good as a password while it lasts."""
+        return f"AuthenticationReference(scheme={self.scheme}, data=<{len(self.data)} octets>)"
+
+    def value(self) -> bytes:
+        """Give scheme and data."""
+        return bytes([self.scheme]) + self.data
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read scheme and data."""
+        if not value:
+            raise ValueError("a scheme is expected")
+        return cls(value[0], value[1:])
+
+
+@known(_tag(0x09), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class CategoryMask(DataObject):
+    """What may be sent, 16 bits; bit 1 is the least. The terminal never sends more."""
+
+    mask: int
+
+    def value(self) -> bytes:
+        """Give two octets."""
+        return self.mask.to_bytes(2, "big")
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read two octets."""
+        if len(value) != 2:
+            raise ValueError("two octets are expected")
+        return cls(int.from_bytes(value, "big"))
+
+
+@known(_tag(0x0B), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class Retry(DataObject):
+    """What the terminal may try again by itself: minutes, a shift of the delay, jitter in %."""
+
+    attempts: int
+    first_delay: int
+    back_off: int
+    jitter: int
+
+    def value(self) -> bytes:
+        """Give four octets."""
+        return bytes([self.attempts, self.first_delay, self.back_off, self.jitter])
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read four octets."""
+        attempts, first_delay, back_off, jitter = value
+        return cls(attempts, first_delay, back_off, jitter)
+
+
+@known(_tag(0x0C), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class Summary(DataObject):
+    """What a session did: counts of items, octets up and down, seconds, the new anchor."""
+
+    phase: int = Phase.DONE
+    native: int = 0
+    added: int = 0
+    replaced: int = 0
+    deleted: int = 0
+    failed: int = 0
+    conflicts: int = 0
+    octets_up: int = 0
+    octets_down: int = 0
+    seconds: int = 0
+    anchor: bytes = b""
+
+    def value(self) -> bytes:
+        """Give the octets; a count that is too large says the largest number."""
+        counts = (self.native, self.added, self.replaced, self.deleted, self.failed)
+        head = bytes([self.phase]) + b"".join([_capped(n, 2) for n in (*counts, self.conflicts)])
+        traffic = _capped(self.octets_up, 3) + _capped(self.octets_down, 3)
+        return head + traffic + _capped(self.seconds, 2) + _lv(self.anchor[:16])
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read all fields to the end."""
+        reader = Reader(value)
+        phase = reader.uint8()
+        native, added, replaced, deleted, failed, conflicts = (reader.uint16() for _ in range(6))
+        up, down, seconds = reader.uint24(), reader.uint24(), reader.uint16()
+        anchor = reader.octets(reader.uint8())
+        reader.finish()
+        counts = (native, added, replaced, deleted, failed, conflicts)
+        return cls(phase, *counts, up, down, seconds, anchor)
+
+
+def _capped(number: int, size: int) -> bytes:
+    return min(number, (1 << 8 * size) - 1).to_bytes(size, "big")
+
+
+@known(_tag(0x0E), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class ProfileReference(DataObject):
+    """The index of a set of parameters that was provisioned before."""
+
+    index: int
+
+    def value(self) -> bytes:
+        """Give one octet."""
+        return bytes([self.index])
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read one octet."""
+        (index,) = value
+        return cls(index)
