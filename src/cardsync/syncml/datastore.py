@@ -3,6 +3,10 @@
 A datastore serves one peer at a time. It numbers its changes, so that "what has changed since"
 is a question about one token; a change that came from the peer is never told back to it.
 Whoever implements the contract may touch the world; the sessions that call it do not.
+
+Two names of one item: `identifier` is the datastore's own, `peer` is the other side's. On the
+wire the client's name (LUID) is the one that both use; only what the server adds travels under
+the server's name (GUID), until the client has answered with its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,22 +21,33 @@ class ChangeKind(IntEnum):
     ADD = 1
     REPLACE = 2
     DELETE = 3
+    MERGE = 4
+    """Of `apply` at the server only: the outcome of a conflict, see `ServerDatastore`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One item that changed: `identifier` is the datastore's own, `data` is None for DELETE."""
+    """One item that changed: `data` is None for DELETE.
+
+    From `changes`: `identifier` is ours, `peer` the other side's name where we know it, `token`
+    the one that makes `changes` go on after this change.
+    To `apply`: `identifier` is ours where the session knows it, else empty; then `peer` says
+    which item is meant.
+    """
 
     kind: ChangeKind
     identifier: str
     data: bytes | None = None
+    peer: str | None = None
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """How one change of the peer went: a SyncML status, and the datastore's own identifier.
 
-    200 done, 201 added, 211 was not there to be deleted, 418 was there already, 420 full, 500.
+    200 done, 201 added, 211 was not there to be deleted, 404 was not there to be replaced,
+    415 not our kind of data, 420 full, 500 failed.
     """
 
     code: int
@@ -41,11 +56,28 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """What was agreed at the last success: our Next, the peer's Next, and our change token."""
+    """What was agreed at a success: our Next, the peer's Next, and our change token."""
 
     own: str
     peer: str
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Two names of one item: ours and the peer's."""
+
+    identifier: str
+    peer: str
+
+
+class Rule(IntEnum):
+    """Who is right where both sides changed one item and their fields cannot be merged."""
+
+    CLIENT_WINS = 1
+    SERVER_WINS = 2
+    NEWEST = 3
+    DUPLICATE = 4
 
 
 class Datastore(Protocol):
@@ -60,29 +92,81 @@ class Datastore(Protocol):
     content_version: str
     """The version of that type, for the device information."""
 
-    def anchors(self) -> Anchors | None:
-        """Give what was agreed last; None if there never was a success."""
+    def anchors(self) -> Sequence[Anchors]:
+        """Give what was agreed at the last successes, the newest first; empty if there was none.
+
+        A server keeps the last two: the client may not have heard of the last one.
+        """
 
     def token(self) -> str:
         """Name the present state, to be given to `changes` later."""
 
     def changes(self, since: str | None) -> Iterable[Change]:
-        """Yield what changed since a token, all as ADD for None; not what the peer itself did."""
+        """Yield what changed since a token, the oldest first, each item once.
+
+        What the peer itself did is left out. None asks for every item, as ADD.
+        """
 
     def count(self, since: str | None) -> int:
         """Count what `changes` would yield."""
 
-    def read(self, identifiers: Sequence[str]) -> dict[str, bytes]:
-        """Give the data of those of `identifiers` that are there."""
-
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
-        """Do what the peer asks, in this order, and answer each.
+        """Do what the peer asks, in this order, and answer each; all of a message in one call.
 
-        The identifier of an ADD is the peer's; `Applied.identifier` is the one it got here.
+        It may come twice: an ADD or REPLACE whose `peer` is known already replaces the item that
+        has it, else it adds; a DELETE of what is not there is 211. A REPLACE that names ours, by
+        `identifier`, and has a `peer` gives that item this name.
         """
 
-    def clear(self) -> int:
-        """Remove all items because the peer refreshes them; give how many there were."""
+    def forget(self) -> str:
+        """Begin anew: no item is known to be at the peer, nothing is agreed.
+
+        The names stay, so that what the peer sends finds its item again. Gives the token since
+        which `changes` yields, as ADD, the items that the peer has not sent.
+        """
+
+    def prune(self) -> int:
+        """Remove what the peer has not sent since `forget`, as it would; give how many."""
 
     def commit(self, anchors: Anchors) -> None:
         """Keep what was agreed: the session ended well."""
+
+
+class ClientDatastore(Datastore, Protocol):
+    """A datastore in the role of the client."""
+
+    def mappings(self) -> Sequence[Mapping]:
+        """Give the items that the server added since the last `commit`.
+
+        The server may not have heard our names of them; they are told again before all else.
+        """
+
+
+class ServerDatastore(Datastore, Protocol):
+    """A datastore in the role of the server, which decides the conflicts.
+
+    `apply` here also takes MERGE: `data` becomes the item's content as a change of our own,
+    which the peer has yet to hear: as REPLACE under its name `peer`, or, where `peer` is None,
+    as ADD, for the peer no longer has it.
+    """
+
+    rule: Rule
+
+    def merge(self, ours: bytes, theirs: bytes) -> bytes | None:
+        """Merge two versions field by field; None where a field was changed on both sides."""
+
+    def newer(self, ours: Change, theirs: Change) -> bool:
+        """Say whether our version is the newer one; asked under the rule NEWEST alone."""
+
+    def conflicts(self, since: str, changes: Sequence[Change]) -> Sequence[Change | None]:
+        """Give, for each change of the peer, our own change since a token of the same item.
+
+        The same item is the one that has the `peer` name; else, for ADD and REPLACE, one that is
+        not at the peer and has the same content. None where there is no such change.
+        """
+
+    def map(self, mappings: Sequence[Mapping]) -> Sequence[int]:
+        """Learn the client's names of items that we added; 200 each, 404 if it is not there."""
+
+    def keep(self, losers: Sequence[Change]) -> None:
+        """Keep the versions that lost a conflict where a person can read them."""
