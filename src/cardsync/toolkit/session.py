@@ -1,0 +1,196 @@
+"""The proactive session: the card's half and the terminal's half, one table each.
+
+TS 102 221 clause 7.4.2, TS 102 223 clause 6.2: the card tells by `91 XX` that a command of XX
+octets waits; the terminal fetches it, does it, and brings its TERMINAL RESPONSE. Neither half
+knows what a command means.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from cardsync.errors import LocalError, PeerError
+from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
+from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
+
+_CLA = 0x80
+_PENDING = 0x91
+_LARGEST = 256
+
+
+class State(Enum):
+    """Where a half of the session stands."""
+
+    IDLE = auto()
+    PENDING = auto()
+    FETCHED = auto()
+
+
+class OutOfTurn(PeerError):
+    """An instruction came in a state that has no place for it; the answer is `69 85`."""
+
+    def __init__(self, state: State, ins: int) -> None:
+        super().__init__(
+            f"instruction {ins:02X} in state {state.name}", answer=SW.CONDITIONS_NOT_SATISFIED
+        )
+
+
+CARD_NEXT = {
+    (State.PENDING, Ins.FETCH): State.FETCHED,
+    (State.FETCHED, Ins.FETCH): State.FETCHED,  # the answer was lost on its way: the same again
+    (State.FETCHED, Ins.TERMINAL_RESPONSE): State.IDLE,
+}
+
+TERMINAL_NEXT = {
+    (State.IDLE, Ins.FETCH): State.PENDING,
+    (State.PENDING, Ins.FETCH): State.PENDING,
+    (State.FETCHED, Ins.TERMINAL_RESPONSE): State.IDLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAnswered:
+    """The terminal answered a command of ours."""
+
+    command: ProactiveCommand
+    response: TerminalResponse
+
+
+@dataclass(frozen=True, slots=True)
+class CommandUnanswered:
+    """The terminal fetched a command and never answered it."""
+
+    command: ProactiveCommand
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFetched:
+    """The card gave us a command; `octets` as they came, to be decoded by whoever does it."""
+
+    octets: bytes
+
+
+class CardSession:
+    """The card's half: commands are offered, fetched one at a time, and answered.
+
+    `patience` is the number of polls after which a fetched command counts as unanswered.
+    """
+
+    def __init__(self, patience: int = 20) -> None:
+        self._state = State.IDLE
+        self._queue: deque[ProactiveCommand] = deque()
+        self._patience = patience
+        self._polls = 0
+        self._number = 0
+        self._current: ProactiveCommand | None = None
+        self._events: list[CommandAnswered | CommandUnanswered] = []
+
+    def offer(self, command: ProactiveCommand) -> None:
+        """Take a command for the terminal; raise `LocalError` if it does not fit one FETCH."""
+        octets = command.encode()
+        if len(octets) > _LARGEST:
+            raise LocalError(f"the command has {len(octets)} octets; one FETCH brings {_LARGEST}")
+        self._number = self._number % 254 + 1
+        details = replace(command.details, number=self._number)
+        self._queue.append(replace(command, details=details))
+        self._advance()
+
+    def receive_data(self, apdu: CommandApdu) -> bytes:
+        """Take FETCH or TERMINAL RESPONSE; give the data of the answer; raise `OutOfTurn`."""
+        if (self._state, apdu.ins) not in CARD_NEXT or self._current is None:
+            raise OutOfTurn(self._state, apdu.ins)
+        if apdu.ins == Ins.FETCH:
+            self._state = CARD_NEXT[self._state, Ins.FETCH]
+            return self._current.encode()
+        self._answer(self._current, TerminalResponse.decode(apdu.data))
+        return b""
+
+    def _answer(self, current: ProactiveCommand, response: TerminalResponse) -> None:
+        if (response.details.number, response.details.type) != (
+            current.details.number,
+            current.details.type,
+        ):
+            raise PeerError("the response is of another command", answer=SW.INCORRECT_DATA)
+        self._events.append(CommandAnswered(current, response))
+        self._finish()
+
+    def _finish(self) -> None:
+        self._state, self._current, self._polls = State.IDLE, None, 0
+        self._advance()
+
+    def _advance(self) -> None:
+        if self._state is State.IDLE and self._queue:
+            self._current = self._queue.popleft()
+            self._state = State.PENDING
+
+    def poll(self) -> None:
+        """Count a STATUS; a command that is fetched and not answered for too long is given up."""
+        if self._state is not State.FETCHED or self._current is None:
+            return
+        self._polls += 1
+        if self._polls >= self._patience:
+            self._events.append(CommandUnanswered(self._current))
+            self._finish()
+
+    @property
+    def status_word(self) -> int:
+        """`91 XX` while a command waits, else `90 00`."""
+        if self._state is State.PENDING and self._current is not None:
+            return _PENDING << 8 | len(self._current.encode()) & 0xFF
+        return SW.OK
+
+    @property
+    def idle(self) -> bool:
+        """Say whether nothing waits and nothing is under way."""
+        return self._state is State.IDLE
+
+    def events(self) -> list[CommandAnswered | CommandUnanswered]:
+        """Give what happened since the last call."""
+        happened, self._events = self._events, []
+        return happened
+
+
+class TerminalSession:
+    """The terminal's half: looks at each status word, fetches, and brings the response."""
+
+    def __init__(self) -> None:
+        self._state = State.IDLE
+        self._outbox: CommandApdu | None = None
+        self._events: list[CommandFetched] = []
+
+    def receive_data(self, response: ResponseApdu) -> None:
+        """Look at what the card answered to any instruction."""
+        if self._state is State.PENDING and self._outbox is None:
+            self._take(response)
+        elif response.sw1 == _PENDING and self._state is State.IDLE:
+            self._state = TERMINAL_NEXT[self._state, Ins.FETCH]
+            self._outbox = CommandApdu(_CLA, Ins.FETCH, le=response.sw2 or _LARGEST)
+
+    def _take(self, response: ResponseApdu) -> None:
+        if response.sw not in {SW.OK, SW.WARNING_NO_INFORMATION} and response.sw1 != _PENDING:
+            self._state = State.IDLE
+            return
+        self._state = State.FETCHED
+        self._events.append(CommandFetched(response.data))
+
+    def respond(self, response: TerminalResponse) -> None:
+        """Bring the response of the command that was fetched; raise `OutOfTurn` without one."""
+        if (self._state, Ins.TERMINAL_RESPONSE) not in TERMINAL_NEXT:
+            raise OutOfTurn(self._state, Ins.TERMINAL_RESPONSE)
+        self._state = TERMINAL_NEXT[self._state, Ins.TERMINAL_RESPONSE]
+        self._outbox = CommandApdu(_CLA, Ins.TERMINAL_RESPONSE, data=response.encode())
+
+    def data_to_send(self) -> CommandApdu | None:
+        """Give the next instruction for the card, or None."""
+        apdu, self._outbox = self._outbox, None
+        return apdu
+
+    def reset(self) -> None:
+        """Forget everything: the card was reset."""
+        self._state, self._outbox = State.IDLE, None
+        self._events.clear()
+
+    def events(self) -> list[CommandFetched]:
+        """Give what happened since the last call."""
+        happened, self._events = self._events, []
+        return happened
