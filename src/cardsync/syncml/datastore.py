@@ -161,8 +161,9 @@ class ServerDatastore(Datastore, Protocol):
     def conflicts(self, since: str, changes: Sequence[Change]) -> Sequence[Change | None]:
         """Give, for each change of the peer, our own change since a token of the same item.
 
-        The same item is the one that has the `peer` name; else, for ADD and REPLACE, one that is
-        not at the peer and has the same content. None where there is no such change.
+        The same item is the one that has the `peer` name. Where none has it, it is, for ADD and
+        REPLACE, one that is not at the peer and has the same content. None where there is no
+        such change; none is given twice.
         """
 
     def map(self, mappings: Sequence[Mapping]) -> Sequence[int]:
