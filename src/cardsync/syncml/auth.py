@@ -1,0 +1,180 @@
+"""Who is on the other side: basic, MD5 digest and HMAC.
+
+OMA SyncML Representation Protocol 1.2, "Security"; OMA DM Security 1.2 clause 5.4 for the HMAC,
+which travels beside the message.
+Nonces are octets here and base64 on the wire. Secrets never show in a repr.
+"""
+
+import base64
+import binascii
+import hmac
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import md5
+
+from cardsync.errors import PeerError
+from cardsync.syncml.elements import Chal, Cred, Meta, SyncHdr, Version
+from cardsync.syncml.status import StatusCode
+
+HMAC_HEADER = "x-syncml-hmac"
+_HMAC_FIELD = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))\s*(?:,|$)')
+
+
+class Scheme(Enum):
+    """How the password is shown; the value is the type of a Cred or a Chal."""
+
+    BASIC = "syncml:auth-basic"
+    MD5 = "syncml:auth-md5"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What we show to a peer: user name, password octets, the nonce it gave us last (MD5)."""
+
+    scheme: Scheme
+    user: str
+    password: bytes = field(repr=False)
+    nonce: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a peer showed: `secret` is the password itself (BASIC) or a digest of it (MD5).
+
+    `user` is empty where the peer left it out; with MD5 it is the LocName of the Source.
+    """
+
+    scheme: Scheme
+    user: str
+    secret: bytes = field(repr=False)
+    version: Version = Version.V1_2
+
+    def matches(self, password: bytes, nonce: bytes = b"") -> bool:
+        """Compare with the password that we know, in constant time."""
+        if self.scheme is Scheme.BASIC:
+            return hmac.compare_digest(password, self.secret)
+        expected = digest(self.user, password, nonce, self.version)
+        return hmac.compare_digest(expected, self.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What we ask of a peer, or a peer of us, and the nonce for the next digest."""
+
+    scheme: Scheme
+    nonce: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthResult:
+    """The answer to a proof: who it is, or that it is nobody; what to show the next time."""
+
+    ok: bool
+    identity: str = ""
+    challenge: Challenge | None = None
+
+
+def digest(user: str, password: bytes, nonce: bytes, version: Version) -> bytes:
+    """Compute the 16 octets of the MD5 scheme.
+
+    1.1 and later: H(B64(H(user:password)):nonce); 1.0: H(user:password:nonce).
+    """
+    pair = user.encode() + b":" + password
+    if version is not Version.V1_0:
+        pair = base64.b64encode(_md5(pair))
+    return _md5(pair + b":" + nonce)
+
+
+def credential(account: Account, version: Version) -> Cred:
+    """Show an account to the peer."""
+    if account.scheme is Scheme.BASIC:
+        shown = account.user.encode() + b":" + account.password
+    else:
+        shown = digest(account.user, account.password, account.nonce, version)
+    return Cred(base64.b64encode(shown), Meta(format="b64", type=account.scheme.value))
+
+
+def proof(header: SyncHdr) -> Proof | None:
+    """Read the credentials of a header; None where it has none.
+
+    Raises PeerError (answer 406 for a scheme that is not ours, 401 for what is malformed).
+    """
+    cred = header.cred
+    if cred is None:
+        return None
+    scheme = _scheme(cred.meta)
+    shown = _shown(cred, scheme)
+    if scheme is Scheme.MD5:
+        return Proof(scheme, header.source.name or header.source.uri, shown, header.version)
+    user, colon, password = shown.partition(b":")
+    if not colon:
+        raise PeerError("credentials have no colon", answer=StatusCode.UNAUTHORIZED)
+    try:
+        return Proof(scheme, user.decode(), password, header.version)
+    except UnicodeDecodeError as exc:
+        raise PeerError("user name is not UTF-8", answer=StatusCode.UNAUTHORIZED) from exc
+
+
+def write_challenge(challenge: Challenge) -> Chal:
+    """Write a challenge for a Status."""
+    nonce = base64.b64encode(challenge.nonce).decode() if challenge.nonce else None
+    return Chal(Meta(format="b64", type=challenge.scheme.value, next_nonce=nonce))
+
+
+def read_challenge(chal: Chal) -> Challenge:
+    """Read the challenge of a Status. Raises PeerError for a scheme that is not ours."""
+    nonce = chal.meta.next_nonce or ""
+    return Challenge(_scheme(chal.meta), _base64(nonce.encode()))
+
+
+def write_hmac(account: Account, body: bytes) -> str:
+    """Give the value of the transport's `x-syncml-hmac` for a message of ours."""
+    mac = _hmac(account.user, account.password, account.nonce, body).decode()
+    return f'algorithm=MD5, username="{account.user}", mac={mac}'
+
+
+def check_hmac(value: str, password: bytes, nonce: bytes, body: bytes) -> str:
+    """Check the header of a message and give its user name. Raises PeerError (answer 401)."""
+    fields = {str(m[1]).lower(): str(m[2] or m[3] or "") for m in _HMAC_FIELD.finditer(value)}
+    user, mac = fields.get("username", ""), fields.get("mac", "")
+    expected = _hmac(user, password, nonce, body)
+    if fields.get("algorithm", "MD5").upper() != "MD5":
+        raise PeerError("HMAC algorithm is not MD5", answer=StatusCode.UNAUTHORIZED)
+    if not hmac.compare_digest(expected, mac.encode()):
+        raise PeerError("HMAC does not match", answer=StatusCode.UNAUTHORIZED)
+    return user
+
+
+def _hmac(user: str, password: bytes, nonce: bytes, body: bytes) -> bytes:
+    """B64(H(B64(H(user:password)):nonce:B64(H(body)))), OMA DM Security 1.2 clause 5.4.2."""
+    pair = base64.b64encode(_md5(user.encode() + b":" + password))
+    return base64.b64encode(_md5(b":".join((pair, nonce, base64.b64encode(_md5(body))))))
+
+
+def _md5(octets: bytes) -> bytes:
+    """MD5, because the protocol of the year 2000 says so; it protects nothing else of ours."""
+    return md5(octets, usedforsecurity=False).digest()
+
+
+def _scheme(meta: Meta | None) -> Scheme:
+    """Read the scheme; the default is basic."""
+    name = meta.type if meta and meta.type else Scheme.BASIC.value
+    try:
+        return Scheme(name)
+    except ValueError as exc:
+        raise PeerError("unknown credential scheme", answer=StatusCode.NOT_SUPPORTED) from exc
+
+
+def _shown(cred: Cred, scheme: Scheme) -> bytes:
+    """Undo base64; SyncML 1.0 in WBXML has the 16 octets of a digest as they are."""
+    if scheme is Scheme.MD5 and len(cred.data) == 16:
+        return cred.data
+    return _base64(cred.data)
+
+
+def _base64(octets: bytes) -> bytes:
+    try:
+        return base64.b64decode(octets.strip(), validate=True)
+    except binascii.Error as exc:
+        raise PeerError("not base64", answer=StatusCode.UNAUTHORIZED) from exc
