@@ -179,6 +179,17 @@ def ask_yes_no(text: str) -> ProactiveCommand:
     return command(CommandType.GET_INKEY, objects.TextString.of(text), qualifier=0x04)
 
 
+def yes_no(*, yes: bool) -> objects.TextString:
+    """Give the answer to `ask_yes_no`: the octet 01 for yes, 00 for no. Clause 6.8.2."""
+    return objects.TextString("£" if yes else "@")  # characters 01 and 00 of the alphabet
+
+
+def is_yes(response: TerminalResponse) -> bool:
+    """Say whether a response to `ask_yes_no` is performed and says yes."""
+    found = first(response.parts, objects.TextString)
+    return response.performed and found == yes_no(yes=True)
+
+
 def set_up_event_list(events: tuple[int, ...]) -> ProactiveCommand:
     """Ask for events. TS 102 223 clause 6.6.16."""
     return command(CommandType.SET_UP_EVENT_LIST, objects.EventList(events))

@@ -1,0 +1,69 @@
+"""The non-volatile memory of the card: named cells of octets, changed all together or not at all.
+
+An instruction runs inside `transaction`; if it raises, no cell has changed. `generation` rises
+with every committed change, so that whoever keeps the image on a disk knows when to write it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from cardsync.errors import PeerError
+from cardsync.octets.reader import Reader
+
+_MAGIC = b"CSMEM1"
+
+
+class Memory:
+    """Cells by name; a cell that is not there reads as empty octets."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, bytes] = {}
+        self.generation = 0
+
+    def read(self, name: str) -> bytes:
+        """Give the octets of a cell."""
+        return self._cells.get(name, b"")
+
+    def write(self, name: str, octets: bytes) -> None:
+        """Set a cell; empty octets take it away."""
+        if self._cells.get(name, b"") == octets:
+            return
+        self.generation += 1
+        if octets:
+            self._cells[name] = octets
+        else:
+            del self._cells[name]
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Give the names that begin with `prefix`, sorted."""
+        return tuple(sorted([name for name in self._cells if name.startswith(prefix)]))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Undo every change if the block raises."""
+        before, generation = dict(self._cells), self.generation
+        try:
+            yield
+        except BaseException:
+            self._cells, self.generation = before, generation
+            raise
+
+    def encode(self) -> bytes:
+        """Give the image: each cell as name and content with their lengths, sorted by name."""
+        parts = [_MAGIC]
+        for name in sorted(self._cells):
+            label, octets = name.encode(), self._cells[name]
+            parts += [bytes([len(label)]), label, len(octets).to_bytes(3, "big"), octets]
+        return b"".join(parts)
+
+    @classmethod
+    def decode(cls, image: bytes) -> Self:
+        """Read an image; raise `PeerError` if it is none."""
+        reader, memory = Reader(image), cls()
+        if reader.octets(len(_MAGIC)) != _MAGIC:
+            raise PeerError("these octets are no memory image of a card")
+        while len(reader):
+            name = reader.octets(reader.uint8()).decode("utf-8", "replace")
+            memory._cells[name] = reader.octets(reader.uint24())
+        return memory

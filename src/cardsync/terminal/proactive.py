@@ -1,0 +1,201 @@
+"""What the terminal does for each proactive command: one method to a command, found by a table.
+
+TS 102 223 clause 6.4, TS 31.111 clause 6.4. What a command changes (events asked for, timers,
+poll interval, short messages to be sent) is kept here and read by the equipment.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from cardsync.errors import PeerError
+from cardsync.terminal.handset import Handset
+from cardsync.toolkit import commands, information, objects
+from cardsync.toolkit.codes import CommandType, GeneralResult, LocalInformation
+from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
+from cardsync.toolkit.objects import DataObject, Result
+from cardsync.toolkit.synchronization_objects import CODE_POINTS
+
+_UICC_RESET = 0x04  # qualifier of REFRESH, TS 102 223 clause 8.6
+_PERFORMED = Result(GeneralResult.PERFORMED)
+
+
+class Orders(Protocol):
+    """Who takes the orders of the card: the agent."""
+
+    def take(self, command: ProactiveCommand) -> TerminalResponse:
+        """Accept or refuse a REQUEST SYNCHRONIZATION at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the terminal knows of itself and of its network, as the card may ask for it."""
+
+    imei: str
+    language: str = "en"
+    mcc: str = "001"
+    mnc: str = "01"
+    cell: bytes = bytes.fromhex("00010001")
+    technology: int = 0x08
+
+
+class Proactive:
+    """The commands of one card, performed for one handset and one agent."""
+
+    def __init__(self, handset: Handset, agent: Orders, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self.outgoing: list[bytes] = []
+        self.poll_seconds = 30.0
+        self.event_list: tuple[int, ...] = ()
+        self.timers: dict[int, tuple[float, float]] = {}
+        self.local_time: information.DateTime | None = None
+        self.now = 0.0
+        self.reset_asked = False
+        self._handset = handset
+        self._agent = agent
+
+    def reset(self) -> None:
+        """Forget what the card asked for: it was reset."""
+        self.event_list, self.reset_asked = (), False
+        self.timers.clear()
+
+    def perform(self, octets: bytes) -> TerminalResponse | None:
+        """Do one command; give its response, or None where a reset stands in its place."""
+        try:
+            command = ProactiveCommand.decode(octets)
+        except PeerError as exc:
+            return _unreadable(octets, exc)
+        handler = self._HANDLERS.get(command.details.type)
+        if handler is None:
+            known = command.details.type in commands.TYPES
+            owed = GeneralResult.BEYOND_CAPABILITIES if known else GeneralResult.TYPE_NOT_UNDERSTOOD
+            return _answer(command, Result(owed))
+        if command.unknown:
+            return _answer(command, Result(GeneralResult.DATA_NOT_UNDERSTOOD))
+        try:
+            return handler(self, command)
+        except PeerError as exc:
+            return _answer(command, _owed(exc))
+
+    def _refresh(self, command: ProactiveCommand) -> TerminalResponse | None:
+        """After a UICC reset there is no response but the reset. TS 102 223 clause 6.4.7."""
+        if command.details.qualifier == _UICC_RESET:
+            self.reset_asked = True
+            return None
+        return _answer(command, _PERFORMED)
+
+    def _poll_interval(self, command: ProactiveCommand) -> TerminalResponse:
+        duration = commands.required(command.parts, objects.Duration)
+        self.poll_seconds = duration.seconds
+        return _answer(command, _PERFORMED, duration)
+
+    def _polling_off(self, command: ProactiveCommand) -> TerminalResponse:
+        self.poll_seconds = float("inf")
+        return _answer(command, _PERFORMED)
+
+    def _set_up_event_list(self, command: ProactiveCommand) -> TerminalResponse:
+        self.event_list = commands.required(command.parts, objects.EventList).events
+        return _answer(command, _PERFORMED)
+
+    def _send_short_message(self, command: ProactiveCommand) -> TerminalResponse:
+        self.outgoing.append(commands.required(command.parts, objects.SmsTpdu).tpdu)
+        return _answer(command, _PERFORMED)
+
+    def _launch_browser(self, command: ProactiveCommand) -> TerminalResponse:
+        opened = self._handset.browse(commands.required(command.parts, objects.Url).url)
+        result = _PERFORMED if opened else Result(GeneralResult.BEYOND_CAPABILITIES)
+        return _answer(command, result)
+
+    def _display_text(self, command: ProactiveCommand) -> TerminalResponse:
+        self._handset.show(commands.required(command.parts, objects.TextString).text)
+        return _answer(command, _PERFORMED)
+
+    def _get_inkey(self, command: ProactiveCommand) -> TerminalResponse:
+        """Ask a yes/no question; other kinds of key are beyond this handset."""
+        if not command.details.qualifier & 0x04:
+            return _answer(command, Result(GeneralResult.BEYOND_CAPABILITIES))
+        answer = self._handset.ask(commands.required(command.parts, objects.TextString).text)
+        if answer is None:
+            return _answer(command, Result(GeneralResult.NO_RESPONSE_FROM_USER))
+        return _answer(command, _PERFORMED, commands.yes_no(yes=answer))
+
+    def _set_up_menu(self, command: ProactiveCommand) -> TerminalResponse:
+        title = commands.first(command.parts, objects.AlphaIdentifier)
+        items = commands.every(command.parts, objects.Item)
+        pairs = tuple([(item.identifier, item.text) for item in items])
+        self._handset.menu(title.text if title else "", pairs)
+        return _answer(command, _PERFORMED)
+
+    def _provide_local_information(self, command: ProactiveCommand) -> TerminalResponse:
+        own = self.surroundings
+        known: dict[int, DataObject | None] = {
+            LocalInformation.LOCATION: information.LocationInformation(own.mcc, own.mnc, own.cell),
+            LocalInformation.IMEI: information.Imei(own.imei),
+            LocalInformation.LANGUAGE: information.Language(own.language),
+            LocalInformation.ACCESS_TECHNOLOGY: information.AccessTechnology((own.technology,)),
+            LocalInformation.DATE_TIME: self.local_time,
+        }
+        found = known.get(command.details.qualifier)
+        if found is None:
+            return _answer(command, Result(GeneralResult.BEYOND_CAPABILITIES))
+        return _answer(command, _PERFORMED, found)
+
+    def _timer_management(self, command: ProactiveCommand) -> TerminalResponse:
+        """Start (00) or stop (01) a timer, or tell its value (10). TS 102 223 clause 6.4.21."""
+        timer = commands.required(command.parts, objects.TimerIdentifier)
+        if command.details.qualifier == 0:
+            value = commands.required(command.parts, objects.TimerValue)
+            self.timers[timer.identifier] = (self.now + value.seconds, self.now)
+            return _answer(command, _PERFORMED, timer)
+        if timer.identifier not in self.timers:
+            return _answer(command, Result(GeneralResult.CONTRADICTION_WITH_TIMER), timer)
+        left = max(0, int(self.timers[timer.identifier][0] - self.now))
+        if command.details.qualifier == 1:
+            del self.timers[timer.identifier]
+        return _answer(command, _PERFORMED, timer, objects.TimerValue(left))
+
+    def _request_synchronization(self, command: ProactiveCommand) -> TerminalResponse:
+        return self._agent.take(command)
+
+    def _more_time(self, command: ProactiveCommand) -> TerminalResponse:
+        return _answer(command, _PERFORMED)
+
+    _HANDLERS: ClassVar[dict[int, "_Handler"]] = {
+        CommandType.REFRESH: _refresh,
+        CommandType.MORE_TIME: _more_time,
+        CommandType.POLL_INTERVAL: _poll_interval,
+        CommandType.POLLING_OFF: _polling_off,
+        CommandType.SET_UP_EVENT_LIST: _set_up_event_list,
+        CommandType.SEND_SHORT_MESSAGE: _send_short_message,
+        CommandType.LAUNCH_BROWSER: _launch_browser,
+        CommandType.DISPLAY_TEXT: _display_text,
+        CommandType.GET_INKEY: _get_inkey,
+        CommandType.SET_UP_MENU: _set_up_menu,
+        CommandType.PROVIDE_LOCAL_INFORMATION: _provide_local_information,
+        CommandType.TIMER_MANAGEMENT: _timer_management,
+        CODE_POINTS.command: _request_synchronization,
+    }
+
+
+_Handler = Callable[[Proactive, ProactiveCommand], TerminalResponse | None]
+
+
+def _answer(command: ProactiveCommand, result: Result, *found: DataObject) -> TerminalResponse:
+    parts = tuple([commands.Part(one) for one in found])
+    return TerminalResponse(command.details, result, parts)
+
+
+def _unreadable(octets: bytes, exc: PeerError) -> TerminalResponse:
+    """Answer a command that cannot be read, with its details where they can be found."""
+    start = octets.find(b"\x81\x03")
+    found = octets[start + 2 : start + 5] if start >= 0 else b""
+    details = objects.CommandDetails(*found) if len(found) == 3 else objects.CommandDetails(1, 0)
+    return TerminalResponse(details, _owed(exc))
+
+
+def _owed(exc: PeerError) -> Result:
+    known = exc.answer in _RESULTS and exc.answer is not None
+    return Result(exc.answer if known and exc.answer else GeneralResult.DATA_NOT_UNDERSTOOD)
+
+
+_RESULTS = frozenset(GeneralResult)
