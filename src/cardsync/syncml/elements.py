@@ -6,7 +6,7 @@ the content of an item is `bytes` (UTF-8 where the peer sent characters). Attrib
 names of the elements in the manner of Python: `LocURI` is `uri`, `MsgID` is `msg_id`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from cardsync.syncml.devinf import DevInf
@@ -92,11 +92,11 @@ Data = bytes | Meta | DevInf
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter of a source or target database, 1.2. `field` and `record` are the item data."""
+    """A filter of a source or target database, 1.2; its item names the grammar and the query."""
 
     meta: Meta | None = None
-    field: bytes | None = None
-    record: bytes | None = None
+    field: "Item | None" = None
+    record: "Item | None" = None
     type: str | None = None
 
 
@@ -124,9 +124,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Cred:
-    """Credentials: `meta.type` names the scheme, `data` as it stands (base64 where it says so)."""
+    """Credentials: `meta.type` names the scheme, `data` as it stands (base64 where it says so).
 
-    data: bytes
+    The data is a secret and does not show.
+    """
+
+    data: bytes = field(repr=False)
     meta: Meta | None = None
 
 
@@ -290,10 +293,12 @@ class Exec:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Search; kept to be refused properly."""
+    """Search `sources` by the query in `data`; kept to be refused properly."""
 
     cmd_id: int
-    items: tuple[Item, ...] = ()
+    sources: tuple[Location, ...] = ()
+    data: bytes = b""
+    target: Location | None = None
     meta: Meta | None = None
     no_resp: bool = False
     cred: Cred | None = None

@@ -1,0 +1,215 @@
+"""Nodes to the elements that commands are made of: items, locations, credentials, meta.
+
+Representation Protocol 1.2 clause 6, Meta-Information 1.2 clause 5.
+"""
+
+from typing import Final
+
+from cardsync.syncml import device
+from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.elements import (
+    Anchor,
+    Chal,
+    Cred,
+    Data,
+    Filter,
+    Item,
+    Location,
+    MapItem,
+    Mem,
+    Meta,
+)
+from cardsync.syncml.tree import (
+    BAD_FORMAT,
+    MalformedMessage,
+    Nested,
+    Node,
+    Unreadable,
+    each,
+    number,
+    once,
+    optional_number,
+    optional_text,
+    required,
+    text,
+)
+
+_DEVICE_TYPE: Final = "application/vnd.syncml-devinf"
+"""Beginning of the media type of device information, in either representation."""
+
+
+def items(node: Node) -> tuple[Item, ...]:
+    """Read the items of a command."""
+    return tuple([_item(child, None) for child in node.children if child.name == "Item"])
+
+
+def some_items(node: Node) -> tuple[Item, ...]:
+    """Read the items of a command that must have one."""
+    found = items(node)
+    if not found:
+        raise Unreadable(node, "Item is missing")
+    return found
+
+
+def documents(node: Node, outer: Meta | None, nested: Nested) -> tuple[Item, ...]:
+    """Read the items of Put and Results, whose data may be a document: device information.
+
+    `outer` is the meta-information of the command, which holds where that of an item is silent.
+    """
+    kind = outer.type if outer else None
+    found = []
+    for child in each(node, "Item"):
+        item = _item(child, None)
+        named = item.meta.type if item.meta and item.meta.type is not None else kind
+        if named and named.startswith(_DEVICE_TYPE) and isinstance(item.data, bytes) and item.data:
+            item = _item(child, _nested_device(required(child, once(child), "Data"), nested))
+        found.append(item)
+    if not found:
+        raise Unreadable(node, "Item is missing")
+    return tuple(found)
+
+
+def _nested_device(node: Node, nested: Nested) -> DevInf:
+    """Read device information that lies in the data as a document of its own."""
+    try:
+        return device.read(nested(node.text))
+    except MalformedMessage as exc:
+        raise Unreadable(node, f"device information: {exc}", exc.answer or BAD_FORMAT) from None
+    except Unreadable as exc:
+        reason = f"device information: {exc.reason} in {exc.node.name}"
+        raise Unreadable(node, reason, exc.answer) from None
+
+
+def _item(node: Node, info: DevInf | None) -> Item:
+    parts = once(node)
+    data = parts.get("Data")
+    return Item(
+        optional_location(parts, "Target"),
+        optional_location(parts, "Source"),
+        meta(parts),
+        info or (None if data is None else _data(data)),
+        "MoreData" in parts,
+        _address(parts, "SourceParent"),
+        _address(parts, "TargetParent"),
+    )
+
+
+def _data(node: Node) -> Data:
+    """Read what an item carries: octets, meta-information, or device information in line."""
+    if not node.children:
+        return node.text
+    first = node.children[0]
+    return device.read(first) if first.name == "DevInf" else _meta_fields(node)
+
+
+def location(node: Node) -> Location:
+    """Read a Target or a Source."""
+    parts = once(node)
+    found = parts.get("Filter")
+    return Location(
+        text(required(node, parts, "LocURI")),
+        optional_text(parts, "LocName"),
+        None if found is None else _filter(found),
+    )
+
+
+def optional_location(parts: dict[str, Node], name: str) -> Location | None:
+    """Read a Target or a Source that may be missing."""
+    found = parts.get(name)
+    return None if found is None else location(found)
+
+
+def _address(parts: dict[str, Node], name: str) -> str | None:
+    found = parts.get(name)
+    return None if found is None else location(found).uri
+
+
+def _filter(node: Node) -> Filter:
+    parts = once(node)
+    return Filter(
+        meta=meta(parts),
+        field=_filtered(parts, "Field"),
+        record=_filtered(parts, "Record"),
+        type=optional_text(parts, "FilterType"),
+    )
+
+
+def _filtered(parts: dict[str, Node], name: str) -> Item | None:
+    found = parts.get(name)
+    if found is None:
+        return None
+    held = some_items(found)
+    if len(held) > 1:
+        raise Unreadable(found, "more than one Item")
+    return held[0]
+
+
+def map_item(node: Node) -> MapItem:
+    """Read one pair of identifiers."""
+    parts = once(node)
+    return MapItem(
+        location(required(node, parts, "Target")).uri,
+        location(required(node, parts, "Source")).uri,
+    )
+
+
+def cred(parts: dict[str, Node]) -> Cred | None:
+    """Read the credentials of a command or of a header, if it has any."""
+    node = parts.get("Cred")
+    if node is None:
+        return None
+    inner = once(node)
+    return Cred(required(node, inner, "Data").text, meta(inner))
+
+
+def chal(parts: dict[str, Node]) -> Chal | None:
+    """Read a challenge, if there is one."""
+    node = parts.get("Chal")
+    if node is None:
+        return None
+    return Chal(_meta_fields(required(node, once(node), "Meta")))
+
+
+def meta(parts: dict[str, Node]) -> Meta | None:
+    """Read meta-information, if there is any."""
+    node = parts.get("Meta")
+    return None if node is None else _meta_fields(node)
+
+
+def _meta_fields(node: Node) -> Meta:
+    """Read what stands in Meta or Data, with or without a MetInf around it."""
+    parts = once(node)
+    if "MetInf" in parts:
+        parts = once(parts["MetInf"])
+    return Meta(
+        optional_text(parts, "Format"),
+        optional_text(parts, "Type"),
+        optional_text(parts, "Mark"),
+        optional_number(parts, "Size"),
+        _anchor(parts.get("Anchor")),
+        optional_text(parts, "Version"),
+        optional_text(parts, "NextNonce"),
+        optional_number(parts, "MaxMsgSize"),
+        optional_number(parts, "MaxObjSize"),
+        _mem(parts.get("Mem")),
+        tuple([text(child) for child in each(node, "EMI")]) if "EMI" in parts else (),
+        "FieldLevel" in parts,
+    )
+
+
+def _anchor(node: Node | None) -> Anchor | None:
+    if node is None:
+        return None
+    parts = once(node)
+    return Anchor(text(required(node, parts, "Next")), optional_text(parts, "Last"))
+
+
+def _mem(node: Node | None) -> Mem | None:
+    if node is None:
+        return None
+    parts = once(node)
+    return Mem(
+        number(required(node, parts, "FreeMem")),
+        number(required(node, parts, "FreeID")),
+        "SharedMem" in parts,
+    )

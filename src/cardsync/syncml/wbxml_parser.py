@@ -1,0 +1,257 @@
+"""WBXML octets to a tree of nodes. WAP-192 "Binary XML Content Format" 1.3, clauses 5 and 7."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cardsync.syncml import tokens
+from cardsync.syncml.tokens import FIRST_TAG, HAS_ATTRIBUTES, HAS_CONTENT, TAG_BITS, Page, Token
+from cardsync.syncml.tree import (
+    BAD_FORMAT,
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_OCTETS,
+    TOO_LARGE,
+    UNSUPPORTED_TYPE,
+    Budget,
+    MalformedMessage,
+    Node,
+)
+
+_VERSIONS: Final = frozenset({0x01, 0x02, 0x03})  # 1.1 to 1.3; 1.0 has another header
+_END: Final = int(Token.END)
+_STR_I: Final = int(Token.STR_I)
+_WITH_STRING: Final = frozenset({0x03, 0x40, 0x41, 0x42})
+_WITH_NUMBER: Final = frozenset({0x02, 0x04, 0x80, 0x81, 0x82, 0x83})
+_LITERAL_TAGS: Final = frozenset({0x04, 0x44, 0x84, 0xC4})
+"""Global tokens by what follows them: STR_I and EXT_I; ENTITY, LITERAL, EXT_T and STR_T; and the
+four of LITERAL as a tag. Clause 7.1."""
+
+_MAX_CODE_POINT: Final = 0x10FFFF
+_SURROGATES: Final = range(0xD800, 0xE000)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A kind of document: numbers of its public identifier, its root, its code pages."""
+
+    numbers: frozenset[int]
+    root: str
+    pages: tuple[Page, ...]
+
+
+class Parser:
+    """Reads one document, once, by `root`."""
+
+    __slots__ = (
+        "_budget", "_charset", "_data", "_document", "_left", "_lists", "_names", "_pieces",
+        "_pos", "_stack", "_table",
+    )  # fmt: skip
+
+    def __init__(self, data: bytes, document: Document, budget: Budget) -> None:
+        self._data = data
+        self._document = document
+        self._budget = budget
+        self._left = budget.elements
+        self._pos = 0
+        self._charset = "utf-8"
+        self._table = b""
+        self._names: Page = document.pages[0]
+        self._stack: list[Node] = []  # the elements that are open,
+        self._lists: list[list[Node]] = [[]]  # what stands in them,
+        self._pieces: list[list[bytes]] = [[]]  # and their characters
+
+    def root(self) -> Node:
+        """Read the whole document; raise `MalformedMessage`."""
+        if len(self._data) > MAX_OCTETS:
+            raise self._refusal(f"more than {MAX_OCTETS} octets", TOO_LARGE)
+        try:
+            self._header()
+            while not self._lists[0] or self._stack:
+                self._step()
+        except (IndexError, ValueError):  # of reading beyond the end, of looking for a NUL
+            self._pos = len(self._data)
+            raise self._refusal("octets end too early") from None
+        if self._pos != len(self._data):
+            raise self._refusal("octets are left over")
+        self._budget.elements = self._left
+        return self._lists[0][0]
+
+    def _refusal(self, reason: str, answer: int = BAD_FORMAT) -> MalformedMessage:
+        path = [node.name or "?" for node in self._stack]
+        return MalformedMessage(reason, offset=self._pos, path=path, answer=answer)
+
+    def _header(self) -> None:
+        """Read version, public identifier, character set, string table. Clause 5.3."""
+        if self._data[0] not in _VERSIONS:
+            raise self._refusal("not a version of WBXML that we read", UNSUPPORTED_TYPE)
+        self._pos = 1
+        public = self._uintvar()
+        index = None if public else self._uintvar()
+        charset = tokens.CHARSETS.get(self._uintvar())
+        if charset is None:
+            raise self._refusal("character set is not supported", UNSUPPORTED_TYPE)
+        self._charset = charset
+        self._table = self._octets(self._uintvar())
+        if index is None:
+            known = public in self._document.numbers
+        else:
+            known = self._from_table(index).upper() in tokens.READ_PUBLIC_IDS[self._document.root]
+        if not known:
+            raise self._refusal("not the public identifier of this document", UNSUPPORTED_TYPE)
+
+    def _step(self) -> None:
+        """Read one token, with the string and the end of an element that holds just these."""
+        data, pos = self._data, self._pos
+        token = data[pos]
+        tag = token & TAG_BITS
+        if tag < FIRST_TAG:
+            self._pos = pos + 1
+            if token == _END:
+                self._close()
+            else:
+                self._global(token)
+            return
+        node = Node(self._names[tag], pos)
+        self._pos = pos + 1
+        self._attach(node)
+        if token & (HAS_CONTENT | HAS_ATTRIBUTES) != HAS_CONTENT:
+            self._rare(node, token)
+            return
+        if data[pos + 1] == _STR_I:
+            stop = data.index(0, pos + 2)
+            if data[stop + 1] == _END:
+                node.text = self._characters(data[pos + 2 : stop])
+                self._pos = stop + 2
+                return
+        self._open(node)
+
+    def _rare(self, node: Node, token: int) -> None:
+        """Go on after the tag of an element that is empty or has attributes."""
+        if token & HAS_ATTRIBUTES:
+            self._skip_attributes()
+        if token & HAS_CONTENT:
+            self._open(node)
+
+    def _attach(self, node: Node) -> None:
+        """Put an element into the one that is open; one that no table knows is dropped."""
+        self._left -= 1
+        if self._left < 0:
+            raise self._refusal(f"more than {MAX_ELEMENTS} elements", TOO_LARGE)
+        if node.name:
+            self._lists[-1].append(node)
+        elif not self._stack or self._stack[-1].name == "Data":
+            raise self._refusal("an unknown element")
+
+    def _open(self, node: Node) -> None:
+        if len(self._stack) == MAX_DEPTH:
+            raise self._refusal(f"more than {MAX_DEPTH} elements in each other")
+        inside: list[Node] = []
+        node.children = inside
+        self._stack.append(node)
+        self._lists.append(inside)
+        self._pieces.append([])
+
+    def _close(self) -> None:
+        if not self._stack:
+            raise self._refusal("an end without a beginning")
+        pieces = self._pieces.pop()
+        self._lists.pop()
+        node = self._stack.pop()
+        if pieces:
+            node.text = b"".join(pieces)
+
+    def _global(self, token: int) -> None:
+        """Read what follows a token that is no tag. Clauses 5.8 and 7.1."""
+        if token == Token.SWITCH_PAGE:
+            page, pages = self._data[self._pos], self._document.pages
+            self._names = pages[page] if page < len(pages) else tokens.NO_PAGE
+            self._pos += 1
+        elif token == Token.PI:
+            self._skip_attributes()
+        elif token in _LITERAL_TAGS:
+            self._literal(token)
+        elif self._stack:
+            self._pieces[-1].append(self._content(token))
+        else:
+            raise self._refusal("content outside of the root")
+
+    def _content(self, token: int) -> bytes:
+        """Read characters or octets; extension tokens mean nothing here."""
+        if token == Token.OPAQUE:
+            return self._octets(self._uintvar())
+        if token == _STR_I:
+            return self._characters(self._string())
+        if token == Token.STR_T:
+            found = self._from_table(self._uintvar())
+            self._budget.text -= len(found)
+            if self._budget.text < 0:
+                raise self._refusal("the string table is used too often", TOO_LARGE)
+            return self._characters(found)
+        code = self._uintvar() if token == Token.ENTITY else -1
+        if not 0 <= code <= _MAX_CODE_POINT or code in _SURROGATES:
+            raise self._refusal("no character")
+        return chr(code).encode()
+
+    def _literal(self, token: int) -> None:
+        """Read an element whose name stands in the string table. Clause 5.8.4.5."""
+        start = self._pos - 1
+        name = self._from_table(self._uintvar()).decode("latin-1")
+        node = Node(name if name in self._names else "", start)
+        self._attach(node)
+        self._rare(node, token)
+
+    def _skip_attributes(self) -> None:
+        """Pass over attributes, of which SyncML has none, or an instruction. Clause 5.8.3."""
+        while (token := self._data[self._pos]) != _END:
+            self._pos += 1
+            if token in _WITH_STRING:
+                self._string()
+            elif token in _WITH_NUMBER:
+                self._uintvar()
+            elif token == Token.OPAQUE:
+                self._octets(self._uintvar())
+            elif token == Token.SWITCH_PAGE:
+                self._pos += 1
+        self._pos += 1
+
+    def _characters(self, octets: bytes) -> bytes:
+        """Give characters as UTF-8."""
+        if self._charset == "utf-8":
+            return octets
+        try:
+            return octets.decode(self._charset).encode()
+        except UnicodeDecodeError:
+            raise self._refusal("not a character of the character set") from None
+
+    def _string(self) -> bytes:
+        start = self._pos
+        stop = self._data.index(0, start)
+        self._pos = stop + 1
+        return self._data[start:stop]
+
+    def _from_table(self, index: int) -> bytes:
+        """Give the string at an index; the last one need not be ended."""
+        if index >= len(self._table):
+            raise self._refusal("not in the string table")
+        stop = self._table.find(0, index)
+        return self._table[index:] if stop < 0 else self._table[index:stop]
+
+    def _octets(self, count: int) -> bytes:
+        start = self._pos
+        self._pos = start + count
+        if self._pos > len(self._data):
+            raise IndexError
+        return self._data[start : self._pos]
+
+    def _uintvar(self) -> int:
+        """Read an unsigned integer of at most 32 bits. Clause 5.1, mb_u_int32."""
+        value = 0
+        for _ in range(5):
+            octet = self._data[self._pos]
+            self._pos += 1
+            value = value << 7 | octet & 0x7F
+            if octet < 0x80:
+                break
+        else:
+            raise self._refusal("a number of more than 32 bits")
+        return value

@@ -1,0 +1,221 @@
+"""XML: the other representation. Representation Protocol 1.2 clause 6.
+
+Read by expat with handlers that refuse declarations of entities and internal subsets and pass
+over a bare DOCTYPE, attributes and elements of foreign name spaces. Written without DOCTYPE,
+with the name spaces that libsynthesis and libwbxml look for.
+"""
+
+import re
+from typing import Final, Self
+from xml.parsers import expat
+
+from cardsync.errors import LocalError
+from cardsync.syncml import device, reading, tokens, writing
+from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.elements import Message, Version
+from cardsync.syncml.tree import (
+    BAD_FORMAT,
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_OCTETS,
+    TOO_LARGE,
+    Budget,
+    MalformedMessage,
+    Node,
+)
+
+_SEPARATOR: Final = " "
+_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>'
+_TO_ESCAPE: Final = re.compile(r"[&<>\r]")
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""XML 1.0 clause 2.2 knows no other characters; clause 2.11 would lose a carriage return."""
+
+
+def encode(message: Message) -> bytes:
+    """Write a message; `LocalError` if it cannot be written."""
+    writer = Writer.begin(message.header.version)
+    writing.message(writer, message)
+    return b"".join(writer.pieces)
+
+
+def decode(octets: bytes) -> Message:
+    """Read a message; `MalformedMessage` if it is none."""
+    budget = Budget()
+    return reading.message(parse(octets, budget), lambda document: parse(document, budget))
+
+
+def parse(octets: bytes, budget: Budget) -> Node:
+    """Read a document to a tree; raise `MalformedMessage`."""
+    if len(octets) > MAX_OCTETS:
+        raise MalformedMessage(f"more than {MAX_OCTETS} octets", answer=TOO_LARGE)
+    return _Handlers(budget).parse(octets)
+
+
+class _Handlers:
+    """Builds the tree of one document while expat reads it."""
+
+    __slots__ = ("_budget", "_lists", "_parser", "_pieces", "_stack")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._stack: list[Node] = []
+        self._lists: list[list[Node]] = [[]]
+        self._pieces: list[list[str]] = [[]]
+        self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.EntityDeclHandler = self._entity
+        self._parser.SkippedEntityHandler = self._skipped
+
+    def parse(self, octets: bytes) -> Node:
+        """Read the document; raise `MalformedMessage`."""
+        try:
+            self._parser.Parse(octets, True)
+        except expat.ExpatError as exc:
+            raise self._refusal(expat.ErrorString(exc.code)) from None
+        except (LookupError, ValueError):  # of an encoding that Python does not have
+            raise self._refusal("the encoding cannot be read") from None
+        return self._lists[0][0]
+
+    def _refusal(self, reason: str, answer: int = BAD_FORMAT) -> MalformedMessage:
+        return MalformedMessage(
+            reason,
+            offset=max(self._parser.CurrentByteIndex, 0),
+            path=[node.name or "?" for node in self._stack],
+            answer=answer,
+        )
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        space, _, local = name.rpartition(_SEPARATOR)
+        if local not in tokens.KNOWN or (space and not space.lower().startswith("syncml:")):
+            local = ""
+            if not self._stack or self._stack[-1].name == "Data":
+                raise self._refusal("an unknown element")
+        self._budget.elements -= 1
+        if self._budget.elements < 0:
+            raise self._refusal(f"more than {MAX_ELEMENTS} elements", TOO_LARGE)
+        if len(self._stack) == MAX_DEPTH:
+            raise self._refusal(f"more than {MAX_DEPTH} elements in each other")
+        node = Node(local, self._parser.CurrentByteIndex)
+        inside: list[Node] = []
+        node.children = inside
+        if local:
+            self._lists[-1].append(node)
+        self._stack.append(node)
+        self._lists.append(inside)
+        self._pieces.append([])
+
+    def _end(self, _name: str) -> None:
+        pieces = self._pieces.pop()
+        inside = self._lists.pop()
+        node = self._stack.pop()
+        if pieces and not inside:
+            node.text = "".join(pieces).encode()
+
+    def _characters(self, characters: str) -> None:
+        self._pieces[-1].append(characters)
+
+    def _doctype(self, _name: str, _system: str | None, _public: str | None, inside: int) -> None:
+        if inside:
+            raise self._refusal("a document type with declarations of its own")
+
+    def _entity(self, *_declaration: object) -> None:
+        raise self._refusal("a declaration of an entity")
+
+    def _skipped(self, *_entity: object) -> None:
+        raise self._refusal("an unknown entity")
+
+
+def _starts(names: tuple[str, ...], spaces: dict[str, str]) -> dict[str, bytes]:
+    """Give the start tag of each name, with a name space for some."""
+    tags = {}
+    for name in names:
+        space = f' xmlns="{spaces[name]}"' if name in spaces else ""
+        tags[name] = f"<{name}{space}>".encode()
+    return tags
+
+
+def _ends(starts: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: f"</{name}>".encode() for name in starts}
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _ESCAPES[found[0]]
+
+
+_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_OF_METINF: Final = dict.fromkeys(tokens.METINF_CHILDREN, tokens.METINF_NAMESPACE)
+_NAMES: Final = tuple(name for name in (*tokens.SYNCML, *tokens.METINF) if name)
+_STARTS: Final = {
+    version: _starts(_NAMES, {**_OF_METINF, "SyncML": space})
+    for version, space in tokens.NAMESPACES.items()
+}
+_DEVICE_STARTS: Final = _starts(
+    (*(name for name in tokens.DEVINF if name), "Size"), {"DevInf": tokens.DEVINF_NAMESPACE}
+)
+_MESSAGE_ENDS: Final = _ends(_STARTS[Version.V1_2])
+_DEVICE_ENDS: Final = _ends(_DEVICE_STARTS)
+
+
+class Writer:
+    """Writes one document, or a part of one that has names of its own; see `tree.Writer`."""
+
+    __slots__ = ("_ends", "_starts", "pieces")
+
+    def __init__(self, pieces: list[bytes], starts: dict[str, bytes]) -> None:
+        self.pieces = pieces
+        self._starts = starts
+        self._ends = _DEVICE_ENDS if starts is _DEVICE_STARTS else _MESSAGE_ENDS
+
+    @classmethod
+    def begin(cls, version: Version) -> Self:
+        """Begin a document."""
+        return cls([_DECLARATION], _STARTS[version])
+
+    def open(self, name: str) -> None:
+        """Begin an element that holds elements."""
+        self.pieces.append(self._starts[name])
+
+    def close(self, name: str) -> None:
+        """End it."""
+        self.pieces.append(self._ends[name])
+
+    def text(self, name: str, text: str) -> None:
+        """Write characters; `LocalError` for those that XML does not have."""
+        if _FORBIDDEN.search(text):
+            raise LocalError(f"{name} has a character that XML does not have")
+        escaped = _TO_ESCAPE.sub(_escape, text).encode()
+        self.pieces += (self._starts[name], escaped, self._ends[name])
+
+    def octets(self, name: str, octets: bytes) -> None:
+        """Write UTF-8; `LocalError` for other octets, which the caller sends in base64."""
+        try:
+            text = octets.decode()
+        except UnicodeDecodeError:
+            raise LocalError(f"{name} is no text: XML carries it in base64 only") from None
+        self.text(name, text)
+
+    def flag(self, name: str) -> None:
+        """Write an element that is empty."""
+        self.pieces.append(self._starts[name][:-1] + b"/>")
+
+    def device(self, name: str, info: DevInf) -> None:
+        """Write device information in line."""
+        self.open(name)
+        device.write(Writer(self.pieces, _DEVICE_STARTS), info)
+        self.close(name)
+
+    def mark(self) -> tuple[int, int]:
+        """Remember the number of pieces."""
+        return len(self.pieces), 0
+
+    def back(self, mark: tuple[int, int]) -> None:
+        """Forget what was written since that place."""
+        del self.pieces[mark[0] :]
+
+    def size(self, mark: tuple[int, int]) -> int:
+        """Count the octets since that place."""
+        return sum(map(len, self.pieces[mark[0] :]))
