@@ -1,0 +1,299 @@
+"""Card content management over the air: GlobalPlatform commands as objects, both ways.
+
+GlobalPlatform Card Specification 2.3 clause 11, with the install parameters of the UICC, TS 102
+226 clause 8. `encode` gives the command APDU, `decode` reads one; a malformed one raises
+`PeerError` whose answer is the status word. Le is left out, as a compact script wants it.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+from cardsync.errors import LocalError, PeerError
+from cardsync.octets import tlv
+from cardsync.octets.apdu import SW, CommandApdu, Ins
+from cardsync.octets.reader import Reader
+from cardsync.ota.install import (
+    CLA,
+    InstallForInstall,
+    InstallForLoad,
+    InstallForPersonalization,
+    check_aid,
+    encode_lv,
+    malformed,
+    peer_aid,
+    read_tlvs,
+)
+
+_LAST = 0x80
+_LOAD_FILE = 0xC4
+_AID = 0x4F
+_LARGEST_BLOCK = 255
+
+
+def _blocks(data: bytes, size: int) -> tuple[bytes, ...]:
+    if not 1 <= size <= _LARGEST_BLOCK or not data or len(data) > 256 * size:
+        raise LocalError(f"{len(data)} octets cannot be cut into at most 256 blocks of {size}")
+    return tuple(data[start : start + size] for start in range(0, len(data), size))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """LOAD: block `number` (0 to 255) of a load file. Clause 11.6."""
+
+    number: int
+    data: bytes
+    last: bool = False
+
+    def encode(self) -> CommandApdu:
+        """Give the command."""
+        p1 = _LAST if self.last else 0
+        return CommandApdu(CLA, Ins.LOAD, p1, self.number, self.data)
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command."""
+        if apdu.p1 & 0x7F:
+            raise malformed(f"P1 {apdu.p1:02X} of LOAD is reserved", SW.INCORRECT_P1_P2)
+        if not apdu.data:
+            raise malformed("a LOAD without data", SW.WRONG_LENGTH)
+        return cls(apdu.p2, apdu.data, bool(apdu.p1 & _LAST))
+
+
+def load_blocks(load_file: bytes, size: int = 240) -> tuple[Load, ...]:
+    """Cut a load file data block, wrapped in its tag C4, into LOAD commands of `size` octets."""
+    blocks = _blocks(tlv.encode(_LOAD_FILE, load_file), size)
+    last = len(blocks) - 1
+    return tuple(Load(number, block, number == last) for number, block in enumerate(blocks))
+
+
+def load_file_of(blocks: bytes) -> bytes:
+    """Give the load file data block from the joined data of all LOAD commands."""
+    objects = read_tlvs(blocks)
+    if not objects or objects[-1].tag != _LOAD_FILE:
+        raise malformed("the load file has no data block C4")
+    return objects[-1].value
+
+
+@dataclass(frozen=True, slots=True)
+class StoreData:
+    """STORE DATA: block `number` (0 to 255) of data for an application. Clause 11.11.
+
+    `form` is bits 7 to 1 of P1: how the data are ciphered and structured, 0 says nothing of it.
+    """
+
+    number: int
+    data: bytes
+    last: bool = False
+    form: int = 0
+
+    def encode(self) -> CommandApdu:
+        """Give the command."""
+        p1 = (_LAST if self.last else 0) | self.form
+        return CommandApdu(CLA, Ins.STORE_DATA, p1, self.number, self.data)
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command."""
+        if not apdu.data:
+            raise malformed("a STORE DATA without data", SW.WRONG_LENGTH)
+        return cls(apdu.p2, apdu.data, bool(apdu.p1 & _LAST), apdu.p1 & 0x7F)
+
+
+def store_data_blocks(data: bytes, size: int = 240, form: int = 0) -> tuple[StoreData, ...]:
+    """Cut data into STORE DATA commands of at most `size` octets."""
+    blocks = _blocks(data, size)
+    last = len(blocks) - 1
+    return tuple(StoreData(at, block, at == last, form) for at, block in enumerate(blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """DELETE an application or load file, with what was made from it if `related`. Clause 11.2."""
+
+    aid: bytes
+    related: bool = False
+
+    def __post_init__(self) -> None:
+        check_aid(self.aid)
+
+    def encode(self) -> CommandApdu:
+        """Give the command."""
+        p2 = 0x80 if self.related else 0
+        return CommandApdu(CLA, Ins.DELETE, 0, p2, tlv.encode(_AID, self.aid))
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command."""
+        if apdu.p1 or apdu.p2 & 0x7F:
+            raise malformed("P1 or P2 of DELETE is reserved", SW.INCORRECT_P1_P2)
+        objects = read_tlvs(apdu.data)
+        if not objects or objects[0].tag != _AID:
+            raise malformed("DELETE names no AID")
+        return cls(peer_aid(objects[0].value), bool(apdu.p2))
+
+
+class RegistryPart(IntEnum):
+    """P1 of GET STATUS: what is asked for. Clause 11.4.2.1."""
+
+    ISSUER_SECURITY_DOMAIN = 0x80
+    APPLICATIONS = 0x40
+    LOAD_FILES = 0x20
+    LOAD_FILES_AND_MODULES = 0x10
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus:
+    """GET STATUS of what begins with `aid` (may be empty), as TLVs. Clause 11.4."""
+
+    part: RegistryPart
+    aid: bytes = b""
+    following: bool = False
+
+    def encode(self) -> CommandApdu:
+        """Give the command, which must be the last of a compact script for its Le."""
+        p2 = 0x03 if self.following else 0x02
+        return CommandApdu(CLA, Ins.STATUS, self.part, p2, tlv.encode(_AID, self.aid), 256)
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command."""
+        try:
+            part = RegistryPart(apdu.p1)
+        except ValueError as exc:
+            raise malformed(f"P1 {apdu.p1:02X}", SW.INCORRECT_P1_P2) from exc
+        if apdu.p2 & 0xFE != 0x02:  # the older form without tags is not offered
+            raise malformed(f"P2 {apdu.p2:02X}", SW.INCORRECT_P1_P2)
+        objects = read_tlvs(apdu.data)
+        if not objects or objects[0].tag != _AID or len(objects[0].value) > 16:
+            raise malformed("GET STATUS names no AID")
+        return cls(part, objects[0].value, bool(apdu.p2 & 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """One E3 of the answer to GET STATUS: AID, life cycle state, privileges, load file.
+
+    Clause 11.4.3.1; `load_file` is empty where the entry is a load file itself.
+    """
+
+    aid: bytes
+    state: int
+    privileges: bytes = b""
+    load_file: bytes = b""
+
+    def encode(self) -> bytes:
+        """Give the octets."""
+        parts = [(_AID, self.aid), (0x9F70, bytes([self.state]))]
+        parts += [
+            (tag, value)
+            for tag, value in ((0xC5, self.privileges), (0xC4, self.load_file))
+            if value
+        ]
+        return tlv.encode(0xE3, b"".join(tlv.encode(tag, value) for tag, value in parts))
+
+    @classmethod
+    def decode_all(cls, octets: bytes) -> tuple[Self, ...]:
+        """Read all entries of an answer; raise `PeerError` where one lacks AID or state."""
+        return tuple(cls._read(item) for item in read_tlvs(octets))
+
+    @classmethod
+    def _read(cls, item: tlv.Tlv) -> Self:
+        found = {inner.tag: inner.value for inner in read_tlvs(item.value)}
+        state = found.get(0x9F70, b"")
+        if item.tag != 0xE3 or _AID not in found or len(state) != 1:
+            raise malformed("a registry entry without AID or state")
+        return cls(found[_AID], state[0], found.get(0xC5, b""), found.get(0xC4, b""))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBlock:
+    """A key of PUT KEY: type (80 DES, 88 AES), ciphered component and check value.
+
+    Clause 11.8.2.3; the component of an AES key begins with the key's length (Amendment D).
+    """
+
+    kind: int
+    component: bytes
+    check: bytes = b""
+
+    def __repr__(self) -> str:
+        """Show no key, not even a ciphered one."""
+        return f"KeyBlock(kind={self.kind:#04x}, {len(self.component)} octets)"
+
+
+@dataclass(frozen=True, slots=True)
+class PutKey:
+    """PUT KEY: the keys of `version`, from `identifier` on, instead of `replaces` (0: none).
+
+    Clause 11.8.
+    """
+
+    replaces: int
+    identifier: int
+    version: int
+    keys: tuple[KeyBlock, ...]
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            raise LocalError("PUT KEY without a key")
+
+    def encode(self) -> CommandApdu:
+        """Give the command."""
+        p2 = self.identifier | (0x80 if len(self.keys) > 1 else 0)
+        data = bytes([self.version]) + b"".join(
+            bytes([key.kind]) + encode_lv(key.component, key.check) for key in self.keys
+        )
+        return CommandApdu(CLA, Ins.PUT_KEY, self.replaces, p2, data)
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command."""
+        reader, keys = Reader(apdu.data), list[KeyBlock]()
+        try:
+            version = reader.uint8()
+            while len(reader) or not keys:
+                kind = reader.uint8()
+                component = reader.octets(reader.uint8())
+                keys.append(KeyBlock(kind, component, reader.octets(reader.uint8())))
+        except PeerError as exc:
+            raise malformed("the keys of PUT KEY are malformed") from exc
+        if (len(keys) > 1) != (apdu.p2 >= 0x80):
+            raise malformed(f"P2 {apdu.p2:02X} of PUT KEY", SW.INCORRECT_P1_P2)
+        return cls(apdu.p1, apdu.p2 & 0x7F, version, tuple(keys))
+
+
+Command = (
+    InstallForLoad
+    | InstallForInstall
+    | InstallForPersonalization
+    | Load
+    | StoreData
+    | Delete
+    | GetStatus
+    | PutKey
+)
+
+_INSTALL: dict[int, type[InstallForLoad | InstallForInstall | InstallForPersonalization]] = {
+    kind.P1: kind for kind in (InstallForLoad, InstallForInstall, InstallForPersonalization)
+}
+_OTHERS: dict[int, type[Load | StoreData | Delete | GetStatus | PutKey]] = {
+    Ins.LOAD: Load,
+    Ins.STORE_DATA: StoreData,
+    Ins.DELETE: Delete,
+    Ins.STATUS: GetStatus,
+    Ins.PUT_KEY: PutKey,
+}
+
+
+def decode(apdu: CommandApdu) -> Command:
+    """Read a command of any kind; raise `PeerError` whose answer is the status word."""
+    if apdu.cla != CLA:
+        raise malformed(f"CLA {apdu.cla:02X}", SW.CLA_NOT_SUPPORTED)
+    if apdu.ins == Ins.INSTALL:
+        if apdu.p1 not in _INSTALL or apdu.p2:
+            raise malformed(f"INSTALL {apdu.p1:02X} {apdu.p2:02X}", SW.INCORRECT_P1_P2)
+        return _INSTALL[apdu.p1].decode(apdu)
+    if apdu.ins not in _OTHERS:
+        raise malformed(f"INS {apdu.ins:02X}", SW.INS_NOT_SUPPORTED)
+    return _OTHERS[apdu.ins].decode(apdu)
