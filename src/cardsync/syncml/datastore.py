@@ -107,9 +107,6 @@ class Datastore(Protocol):
         What the peer itself did is left out. None asks for every item, as ADD.
         """
 
-    def count(self, since: str | None) -> int:
-        """Count what `changes` would yield."""
-
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """Do what the peer asks, in this order, and answer each; all of a message in one call.
 

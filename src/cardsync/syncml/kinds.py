@@ -1,0 +1,61 @@
+"""The kinds of synchronization as one table. OMA DS Protocol 1.2, "Synchronization types"."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cardsync.syncml.elements import AlertCode
+
+
+class Sends(IntEnum):
+    """What one side sends."""
+
+    NOTHING = 0
+    CHANGES = 1
+    EVERYTHING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Who sends what, and what it becomes where the anchors do not match.
+
+    `anew` is None where no anchors are needed, because nothing is taken for known.
+    """
+
+    client: Sends
+    server: Sends
+    anew: AlertCode | None = None
+
+
+KINDS = {
+    AlertCode.TWO_WAY: Kind(Sends.CHANGES, Sends.CHANGES, AlertCode.SLOW),
+    AlertCode.SLOW: Kind(Sends.EVERYTHING, Sends.CHANGES),
+    AlertCode.ONE_WAY_FROM_CLIENT: Kind(
+        Sends.CHANGES,
+        Sends.NOTHING,
+        AlertCode.REFRESH_FROM_CLIENT,
+    ),
+    AlertCode.REFRESH_FROM_CLIENT: Kind(Sends.EVERYTHING, Sends.NOTHING),
+    AlertCode.ONE_WAY_FROM_SERVER: Kind(
+        Sends.NOTHING,
+        Sends.CHANGES,
+        AlertCode.REFRESH_FROM_SERVER,
+    ),
+    AlertCode.REFRESH_FROM_SERVER: Kind(Sends.NOTHING, Sends.EVERYTHING),
+}
+"""By the code of the client's Alert."""
+
+
+def kind_of(code: int) -> AlertCode | None:
+    """Give the kind that an Alert asks for; None if it asks for something else."""
+    return next((kind for kind in KINDS if kind == code), None)
+
+
+def becomes(kind: AlertCode, *, agreed: bool) -> AlertCode:
+    """Give what a kind becomes: itself where the anchors match or do not matter."""
+    anew = KINDS[kind].anew
+    return kind if agreed or anew is None else anew
+
+
+def may_become(asked: AlertCode, answered: AlertCode) -> bool:
+    """Say whether a server may answer one kind with another: the same, or the same anew."""
+    return answered in (asked, KINDS[asked].anew)
