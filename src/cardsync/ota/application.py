@@ -25,7 +25,6 @@ ISSUER_DOMAIN_TAR = bytes(3)
 """The issuer security domain, for remote application management. TS 101 220 annex D."""
 
 _MAGIC = b"CSYN"
-_BLOCK = 239  # octets in one STORE DATA, so that a script of one command fits two short messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,9 @@ class DataGroup:
         return self.tag.to_bytes(2, "big") + size + self.data
 
 
-def store_data_blocks(groups: Iterable[DataGroup]) -> tuple[bytes, ...]:
-    """Cut the data groupings into the data fields of STORE DATA commands."""
-    whole = b"".join([group.encode() for group in groups])
-    return tuple([whole[start : start + _BLOCK] for start in range(0, len(whole), _BLOCK)])
+def encode_groups(groups: Iterable[DataGroup]) -> bytes:
+    """Join data groupings into what STORE DATA brings (`globalplatform.store_data_blocks`)."""
+    return b"".join([group.encode() for group in groups])
 
 
 def data_groups(whole: bytes) -> tuple[DataGroup, ...]:

@@ -1,0 +1,130 @@
+"""Secured short messages as the card receives them: joined, checked, handed on by TAR, proved.
+
+TS 31.115 clause 4, TS 102 225. A plain short message, a packet that fails a check or one for an
+application that is not there starts nothing. Key sets and counters are cells of memory.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cardsync.card.memory import Memory
+from cardsync.errors import PeerError
+from cardsync.octets.reader import Reader
+from cardsync.ota.packet import ResponseStatus, SecurityLevel
+from cardsync.ota.security import Algorithm, Key, KeySet, PacketRejected
+from cardsync.ota.session import Accepted, ReceivingEntity
+from cardsync.transport.sms import Deliver, Submit
+from cardsync.transport.user_data import RESPONSE_HEADER, Iei, Reassembler, UserData, segment
+
+_KEY = "key:"
+_COUNTER = "counter:"
+
+Handler = Callable[[Accepted], bytes]
+"""What an application does with a command; gives the additional data of the proof."""
+
+
+def write_key_set(memory: Memory, key_set: KeySet) -> None:
+    """Put a key set into the memory of the card."""
+    octets = b"".join(
+        bytes([key.algorithm, len(key.octets)]) + key.octets for key in (key_set.kic, key_set.kid)
+    )
+    memory.write(f"{_KEY}{key_set.number}", octets)
+
+
+def read_key_sets(memory: Memory) -> dict[int, KeySet]:
+    """Give the key sets of the card by their number."""
+    return {
+        int(name[len(_KEY) :]): _key_set(int(name[len(_KEY) :]), Reader(memory.read(name)))
+        for name in memory.names(_KEY)
+    }
+
+
+def _key_set(number: int, reader: Reader) -> KeySet:
+    kic, kid = (Key(Algorithm(reader.uint8()), reader.octets(reader.uint8())) for _ in range(2))
+    return KeySet(number, kic, kid)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a short message leads to: user data of its report, and short messages to send."""
+
+    report: bytes = b""
+    submits: tuple[bytes, ...] = ()
+
+
+class SecuredMessages:
+    """The receiving entity of the card and the short messages that bring its packets.
+
+    `refusals` counts the packets refused since power-on, by response status.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.refusals: Counter[ResponseStatus] = Counter()
+        self._memory = memory
+        self._reassembler = Reassembler(messages=4, segments=64)
+        self._reference = 0
+
+    def reset(self) -> None:
+        """Forget segments of messages that are not whole."""
+        self._reassembler = Reassembler(messages=4, segments=64)
+
+    def receive_data(
+        self, tpdu: bytes, handlers: Mapping[bytes, tuple[SecurityLevel, Handler]]
+    ) -> Received:
+        """Take an SMS-DELIVER; raise `PeerError` if it is none.
+
+        `handlers` gives for each TAR its least security and what it does.
+        """
+        message = Deliver.decode(tpdu)
+        whole = self._reassembler.receive_data(message.originator, message.user_data)
+        if whole is None or whole.element(Iei.COMMAND_PACKET) is None:
+            return Received()
+        entity = self._entity(handlers)
+        answer, in_submit = self._execute(entity, whole.data, handlers)
+        if answer is None:
+            return Received()
+        if in_submit:
+            return Received(submits=self._submits(message, answer))
+        return Received(report=UserData(answer, RESPONSE_HEADER).encode())
+
+    def _entity(self, handlers: Mapping[bytes, tuple[SecurityLevel, Handler]]) -> ReceivingEntity:
+        counters = {
+            int(name[len(_COUNTER) :]): int.from_bytes(self._memory.read(name), "big")
+            for name in self._memory.names(_COUNTER)
+        }
+        minimum = {tar: level for tar, (level, _) in handlers.items()}
+        return ReceivingEntity(read_key_sets(self._memory), minimum, counters)
+
+    def _execute(
+        self,
+        entity: ReceivingEntity,
+        packet: bytes,
+        handlers: Mapping[bytes, tuple[SecurityLevel, Handler]],
+    ) -> tuple[bytes | None, bool]:
+        try:
+            accepted = entity.receive_data(packet)
+        except PacketRejected as rejected:
+            self.refusals[rejected.status] += 1
+            # The sender may be anybody: he gets a status in the report of his own short message,
+            # but he never makes the card send one.
+            in_submit = rejected.authenticated and (
+                rejected.header is not None and rejected.header.spi.proof_in_submit
+            )
+            return entity.respond(rejected), in_submit
+        # The counter goes to memory in the same transaction as what the command does.
+        for number, counter in accepted.counters.items():
+            self._memory.write(f"{_COUNTER}{number}", counter.to_bytes(5, "big"))
+        status, data = ResponseStatus.OK, b""
+        try:
+            data = handlers[accepted.tar][1](accepted)
+        except PeerError:
+            status = ResponseStatus.UNIDENTIFIED_SECURITY_ERROR
+        return entity.respond(accepted, status, data), accepted.spi.proof_in_submit
+
+    def _submits(self, message: Deliver, answer: bytes) -> tuple[bytes, ...]:
+        self._reference = (self._reference + 1) % 256
+        parts = segment(answer, RESPONSE_HEADER, self._reference)
+        return tuple(
+            [Submit(message.originator, part, protocol=message.protocol).encode() for part in parts]
+        )
