@@ -139,3 +139,9 @@ class Framer:
         frame = bytes(self._buffer[:length])
         del self._buffer[:length]
         return frame
+
+    def drain(self) -> bytes:
+        """Give all that is held, whole or not, and hold nothing."""
+        octets = bytes(self._buffer)
+        self._buffer.clear()
+        return octets
