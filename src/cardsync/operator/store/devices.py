@@ -1,0 +1,174 @@
+"""Devices: who they are, which card is in them, what the pages list."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from cardsync.operator.store.database import Connection
+from cardsync.syncml.devinf import DevInf
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as a list shows it. Counts are of the last synchronization."""
+
+    device_id: int
+    name: str
+    imei: str | None
+    iccid: str | None
+    manufacturer: str | None
+    model: str | None
+    software: str | None
+    parameters: int
+    applications: int
+    created: datetime
+    synchronized: datetime | None
+
+
+_FIELDS = (
+    "device_id, name, imei, iccid, manufacturer, model, software, parameters, applications, "
+    "created, synchronized"
+)
+
+
+def find(connection: Connection, name: str) -> int | None:
+    """Find a device by the name that it gives itself."""
+    row = connection.execute(
+        "SELECT device_id FROM ident WHERE kind = 'device' AND ident = %s", [name]
+    ).fetchone()
+    return row[0] if row else None
+
+
+def register(connection: Connection, name: str, now: datetime) -> int:
+    """Give the device of that name, a new one where there is none; several may ask at once."""
+    known = find(connection, name)
+    if known is not None:
+        return known
+    imei = re.fullmatch(r"IMEI:(\d{14,16})", name, re.IGNORECASE)
+    made = connection.execute(
+        "INSERT INTO device (name, imei, created) VALUES (%s, %s, %s) RETURNING device_id",
+        [name, imei[1] if imei else None, now],
+    ).fetchone()
+    claimed = connection.execute(
+        "INSERT INTO ident (kind, ident, device_id) VALUES ('device', %s, %s) "
+        "ON CONFLICT DO NOTHING",
+        [name, made and made[0]],
+    )
+    if claimed.rowcount == 0:  # somebody was faster: theirs is committed now
+        connection.execute("DELETE FROM device WHERE device_id = %s", [made and made[0]])
+    device_id = find(connection, name)
+    if device_id is None:
+        raise LookupError(f"device {name!r}")
+    return device_id
+
+
+def lock(connection: Connection, device_id: int) -> None:
+    """Wait until no other worker serves this device; hold it until the transaction ends."""
+    connection.execute("SELECT 1 FROM device WHERE device_id = %s FOR UPDATE", [device_id])
+
+
+def pair(connection: Connection, device_id: int, iccid: str, now: datetime) -> int | None:
+    """Note that a card is in a device; give the device that it came from, if it moved."""
+    row = connection.execute(
+        "SELECT device_id FROM ident WHERE kind = 'iccid' AND ident = %s FOR UPDATE", [iccid]
+    ).fetchone()
+    before: int | None = row[0] if row else None
+    if before == device_id:
+        return None
+    connection.execute(
+        "INSERT INTO ident (kind, ident, device_id) VALUES ('iccid', %s, %s) "
+        "ON CONFLICT (kind, ident) DO UPDATE SET device_id = excluded.device_id",
+        [iccid, device_id],
+    )
+    if before is not None:
+        connection.execute(
+            "UPDATE device SET iccid = NULL WHERE device_id = %s AND iccid = %s", [before, iccid]
+        )
+    connection.execute("UPDATE device SET iccid = %s WHERE device_id = %s", [iccid, device_id])
+    connection.execute(
+        "INSERT INTO pairing (device_id, since, iccid, came_from) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (device_id, since) DO UPDATE SET iccid = excluded.iccid, "
+        "came_from = excluded.came_from",
+        [device_id, now, iccid, before],
+    )
+    return before
+
+
+def describe(connection: Connection, device_id: int, info: DevInf) -> None:
+    """Keep what a device says of itself."""
+    connection.execute(
+        "UPDATE device SET manufacturer = %s, model = %s, software = %s WHERE device_id = %s",
+        [info.manufacturer, info.model, info.software or info.firmware, device_id],
+    )
+
+
+def note_synchronized(
+    connection: Connection, device_id: int, now: datetime, *, recount: bool
+) -> None:
+    """Note a success; count the records again where any has changed."""
+    connection.execute("UPDATE device SET synchronized = %s WHERE device_id = %s", [now, device_id])
+    if recount:
+        connection.execute(
+            "UPDATE device SET parameters = n.parameters, applications = n.applications FROM "
+            "(SELECT count(*) FILTER (WHERE kind = 0) AS parameters, "
+            "count(*) FILTER (WHERE kind = 1) AS applications FROM record "
+            "WHERE device_id = %(device)s AND data IS NOT NULL) n WHERE device_id = %(device)s",
+            {"device": device_id},
+        )
+
+
+def get(connection: Connection, device_id: int) -> Device | None:
+    """Read a device."""
+    row = connection.execute(
+        f"SELECT {_FIELDS} FROM device WHERE device_id = %s".encode(),  # noqa: S608 - constants
+        [device_id],
+    ).fetchone()
+    return Device(*row) if row else None
+
+
+def search(connection: Connection, words: str, after: int = 0, limit: int = PAGE) -> list[Device]:
+    """Find devices by the beginning of name, IMEI or ICCID, or by an application they have.
+
+    `words` is one of these, or `application version` with a space between. `after` is the last
+    device of the page before.
+    """
+    found = connection.execute(
+        f"SELECT {_FIELDS} FROM device WHERE device_id > %(after)s AND "  # noqa: S608 - constants
+        "(%(words)s = '' OR name LIKE %(start)s OR imei LIKE %(start)s OR iccid LIKE %(start)s "
+        "OR device_id = ANY(%(owners)s)) ORDER BY device_id LIMIT %(limit)s".encode(),
+        {
+            "after": after,
+            "limit": limit,
+            "words": words,
+            "start": _escape(words) + "%",
+            "owners": _owners(connection, words, after, limit),
+        },
+    )
+    return [Device(*row) for row in found]
+
+
+def _owners(connection: Connection, words: str, after: int, limit: int) -> list[int]:
+    """Find the devices that have an application, of a version if one is given."""
+    if not words:
+        return []
+    name, _, version = words.partition(" ")
+    rows = connection.execute(
+        "SELECT DISTINCT device_id FROM record WHERE kind = 1 AND data IS NOT NULL "
+        "AND device_id > %(after)s AND key LIKE %(name)s "
+        "AND (%(version)s = '%%' OR version LIKE %(version)s) "
+        "ORDER BY device_id LIMIT %(limit)s",
+        {
+            "after": after,
+            "limit": limit,
+            "name": _escape(name) + "%",
+            "version": _escape(version.strip()) + "%",
+        },
+    )
+    return [device_id for (device_id,) in rows]
+
+
+def _escape(text: str) -> str:
+    """Take the meaning from the signs that LIKE knows."""
+    return re.sub(r"([%_\\])", r"\\\1", text)
