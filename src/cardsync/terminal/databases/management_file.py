@@ -67,14 +67,14 @@ _SCHEMA = (
         named INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (peer, luid), UNIQUE (peer, name)) WITHOUT ROWID""",
     "CREATE INDEX items_of_peers ON peer_items (luid)",
-    # Every item as every peer sees it. Its last change is ours if we made it after whatever the
-    # peer did; of a deleted item the peer hears only if it has it.
+    # Every item as every peer sees it. Its last change is ours, and owed to the peer, if we made
+    # it after whatever the peer did. Of every deletion the peer hears, even if it does not have
+    # the item as far as we know: a session that broke off may have taken it there.
     """CREATE VIEW seen AS SELECT
         peers.peer, i.luid, i.category, i.deleted, p.name AS peer_name,
         coalesce(p.at_peer, 0) AS at_peer,
         max(i.serial, coalesce(p.serial, 0)) AS last,
-        (i.serial > coalesce(p.serial, 0) OR coalesce(p.anew, 0))
-            AND (NOT i.deleted OR coalesce(p.at_peer, 0)) AS owed
+        i.serial > coalesce(p.serial, 0) OR coalesce(p.anew, 0) AS owed
         FROM peers CROSS JOIN items AS i
         LEFT JOIN peer_items AS p ON p.peer = peers.peer AND p.luid = i.luid""",
     """CREATE TABLE orders (

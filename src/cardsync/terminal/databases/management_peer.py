@@ -133,11 +133,10 @@ class ManagementDatastore:
         }
         with self._file.transaction() as connection:
             connection.execute("UPDATE peer_items SET anew = 0 WHERE peer = :peer", values)
-            # Deleted later than the token means told while it was there: the peer has it still.
             connection.execute(
                 """INSERT INTO peer_items (peer, luid, serial, at_peer)
                    SELECT :peer, luid, 0, 1 FROM items WHERE added <= :token
-                   AND category & :mask AND (NOT deleted OR serial > :token)
+                   AND category & :mask AND NOT deleted
                    ON CONFLICT (peer, luid) DO UPDATE SET at_peer = 1 WHERE NOT at_peer""",
                 values,
             )
