@@ -11,8 +11,9 @@ from cardsync.fleet.smsc_queues import Leg, RadioSilent, RpError
 from cardsync.transport import sms
 from cardsync.transport.smpp import Pdu
 from cardsync.transport.smpp_bodies import ESM_UDHI, Address, DeliverSm, SubmitSm, Tlv
-from cardsync.transport.smpp_client import SmppClient, SubmitRefused
+from cardsync.transport.smpp_client import SmppClient
 from cardsync.transport.smpp_codes import CommandId, CommandStatus, MessageState, Tag
+from cardsync.transport.smpp_errors import SubmitRefused
 from cardsync.transport.smpp_receipt import Receipt, receipted_message_id, relative_time
 from cardsync.transport.smpp_session import Limits
 from cardsync.transport.user_data import COMMAND_HEADER, RESPONSE_HEADER, UserData

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from cardsync.errors import PeerError
-from cardsync.fleet.smsc_messages import deliver_of, deliver_sm_of
+from cardsync.fleet.smsc_messages import deliver_of, deliver_sm_of, read_time
 from cardsync.fleet.smsc_queues import (
     EsmeQueue,
     Fault,
@@ -42,9 +42,8 @@ from cardsync.transport.smpp_bodies import (
     SubmitSmResp,
     Tlv,
 )
+from cardsync.transport.smpp_client import Link
 from cardsync.transport.smpp_codes import RESPONSE, CommandId, CommandStatus, Tag
-from cardsync.transport.smpp_link import Link
-from cardsync.transport.smpp_receipt import read_time
 from cardsync.transport.smpp_session import Limits, Requested, Role, State
 
 MOST_LINKS = 64

@@ -4,7 +4,9 @@ SMPP carries the user data header as octets before the data, and septets one to 
 has both packed. Addresses and times change their form, TP-PID, TP-DCS and TP-UDHI do not.
 """
 
-from datetime import UTC, datetime
+import calendar
+import re
+from datetime import UTC, datetime, timedelta, timezone
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport import sms
@@ -22,6 +24,8 @@ from cardsync.transport.smpp_receipt import Receipt
 from cardsync.transport.user_data import Alphabet, UserData
 
 _RECEIPT_BITS = 0x03
+_RECEIPT_DATE = "%y%m%d%H%M"
+_TIME = re.compile(r"(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d)(\d{2})([+R-])")
 _SAR = frozenset({Tag.SAR_MSG_REF_NUM, Tag.SAR_TOTAL_SEGMENTS, Tag.SAR_SEGMENT_SEQNUM})
 # Values of data_coding that name another alphabet than the same value of TP-DCS, clause 5.2.19.
 _OTHER_ALPHABETS = frozenset(range(0x10)) - {0x00, 0x04, 0x08}
@@ -74,7 +78,7 @@ def receipt_of(
     return DeliverSm(
         message.destination,
         message.source,
-        receipt.text(submitted, done),
+        receipt.text(f"{submitted:{_RECEIPT_DATE}}", f"{done:{_RECEIPT_DATE}}"),
         esm_class=MessageType.DELIVERY_RECEIPT,
         tlvs=receipt.tlvs(),
     )
@@ -97,6 +101,34 @@ def timestamp(now: datetime) -> sms.TimeStamp:
     """Write the centre's time, in UTC."""
     now = now.astimezone(UTC)
     return sms.TimeStamp.of(now.year % 100, now.month, now.day, now.hour, now.minute, now.second)
+
+
+def read_time(text: str, now: datetime) -> datetime:
+    """Give the moment that a validity period means at `now`. SMPP 3.4 clause 7.1.1.
+
+    Raises `PeerError` with ESME_RINVEXPIRY where it is neither absolute nor relative.
+    """
+    found = _TIME.fullmatch(text)
+    message = f"a time of {len(text)} characters is neither absolute nor relative"
+    if found is None:
+        raise PeerError(message, answer=CommandStatus.ESME_RINVEXPIRY)
+    year, month, day, hour, minute, second, tenth, quarters = map(int, found.groups()[:-1])
+    try:
+        if found.group(9) == "R":
+            clock = timedelta(days=day, hours=hour, minutes=minute, seconds=second)
+            return _later(now, 12 * year + month) + clock
+        zone = timezone(timedelta(minutes=15 * quarters) * (-1 if found.group(9) == "-" else 1))
+        return datetime(2000 + year, month, day, hour, minute, second, tenth * 100000, zone)
+    except (ValueError, OverflowError) as exc:
+        raise PeerError(message, answer=CommandStatus.ESME_RINVEXPIRY) from exc
+
+
+def _later(moment: datetime, months: int) -> datetime:
+    """Add months as the calendar has them: a month behind 31 January is the end of February."""
+    years, index = divmod(moment.month - 1 + months, 12)
+    year, month = moment.year + years, index + 1
+    day = min(moment.day, calendar.monthrange(year, month)[1])
+    return moment.replace(year=year, month=month, day=day)
 
 
 def _deliver_sm(

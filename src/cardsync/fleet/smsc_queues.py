@@ -17,8 +17,8 @@ from cardsync.errors import CardsyncError, LocalError, PeerError
 from cardsync.fleet.smsc_messages import acknowledgement_of, receipt_of
 from cardsync.transport import sms
 from cardsync.transport.smpp_bodies import DeliverSm, SubmitSm
+from cardsync.transport.smpp_client import Link
 from cardsync.transport.smpp_codes import CommandStatus, MessageState, status_name
-from cardsync.transport.smpp_link import Link
 from cardsync.transport.smpp_receipt import Receipt
 from cardsync.transport.smpp_session import Answered
 

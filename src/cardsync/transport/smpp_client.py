@@ -5,6 +5,8 @@
 
 The connection comes back by itself, with pauses that double. A `submit` waits for it, for its
 place in the window and for its time; what the centre throttles is sent again at half the rate.
+Below it is `Link`, one TCP connection that carries a session: the session decides, asyncio
+moves octets. A message centre stands on the same link.
 """
 
 import asyncio
@@ -12,72 +14,187 @@ import logging
 import ssl as tls
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, TypeAlias, cast
 
-from cardsync.errors import CardsyncError, PeerError
-from cardsync.transport.smpp_bodies import Bind, DeliverSm, DeliverSmResp, SubmitSm, SubmitSmResp
-from cardsync.transport.smpp_codes import CommandId, CommandStatus, status_name
-from cardsync.transport.smpp_link import Link, Outcome
-from cardsync.transport.smpp_session import Answered, Limits, Requested, Role
+from cardsync.errors import LocalError
+from cardsync.transport.smpp import Request, Response
+from cardsync.transport.smpp_bodies import (
+    Bind,
+    DeliverSm,
+    DeliverSmResp,
+    SubmitSm,
+    SubmitSmResp,
+    Unbind,
+)
+from cardsync.transport.smpp_codes import CommandId, CommandStatus
+from cardsync.transport.smpp_errors import BindRefused, SubmitRefused, SubmitUnknown, Unreachable
+from cardsync.transport.smpp_pace import Pace
+from cardsync.transport.smpp_session import (
+    Answered,
+    Ended,
+    Event,
+    Limits,
+    Requested,
+    Role,
+    Session,
+    Unanswered,
+)
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
 _THROTTLED = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _ATTEMPTS = 6  # of one message that is throttled
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0  # seconds between attempts to connect
+_LINGER = 5.0  # seconds that a peer has to read our last words
+
+Outcome: TypeAlias = Answered | Unanswered
 
 
-class BindRefused(PeerError):
-    """The message centre does not let us in; `answer` is its status."""
+class LinkUser(Protocol):
+    """Who stands above a link. None of these may wait or raise."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the message centre refused the bind: {status_name(status)}")
-        self.status = status
+    def link_opened(self, link: "Link") -> None:
+        """Learn that the connection stands; nothing is bound yet."""
 
+    def link_requested(self, link: "Link", request: Requested) -> None:
+        """Learn that the peer asks; `link.answer` or `link.refuse` owes it a reply."""
 
-class SubmitRefused(PeerError):
-    """The message centre refused a message, which is nowhere but with us; `status` says why."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the message centre refused the message: {status_name(status)}")
-        self.status = status
+    def link_ended(self, link: "Link", reason: str) -> None:
+        """Learn that the session is over."""
 
 
-class SubmitUnknown(CardsyncError):
-    """No response came: the message may be on its way or not. Sending again may double it."""
+class Link(asyncio.Protocol):
+    """A connection and its session. `peer` is `host:port` of the other end, `name` of ours."""
+
+    def __init__(self, role: Role, user: LinkUser, limits: Limits | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.session = Session(role, self._loop.time(), limits)
+        self.name = self.peer = ""
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._user = user
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+
+    # What the user says.
+
+    def ask(self, request: Request) -> asyncio.Future[Outcome]:
+        """Send a request; the future gets its outcome. `LocalError` as `Session.ask` says.
+
+        Do not cancel the future itself (use `asyncio.shield`): the window counts until then.
+        """
+        sequence = self.session.ask(request, self._loop.time())
+        future = self._waiting[sequence] = self._loop.create_future()
+        self._pump()
+        return future
+
+    def answer(self, sequence: int, response: Response) -> None:
+        """Accept a request of the peer; nothing happens if the session has ended meanwhile."""
+        if self.session.owes(sequence):
+            self.session.answer(sequence, response)
+            self._pump()
+
+    def refuse(self, sequence: int, status: CommandStatus) -> None:
+        """Refuse a request of the peer; nothing happens if the session has ended meanwhile."""
+        if self.session.owes(sequence):
+            self.session.refuse(sequence, status)
+            self._pump()
+
+    async def unbind(self) -> None:
+        """End the session as the standard says, then the connection."""
+        try:
+            self.ask(Unbind())
+        except LocalError:  # never bound, or ended already
+            self.close()
+        await asyncio.shield(self.closed)
+
+    def close(self) -> None:
+        """Close the connection behind what is still to be written, or hard after a while."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.close()
+            self._loop.call_later(_LINGER, transport.abort)
+
+    # What asyncio says.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.name = _endpoint(transport.get_extra_info("sockname"))
+        self.peer = _endpoint(transport.get_extra_info("peername"))
+        self._user.link_opened(self)
+        self._pump()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand octets to the session."""
+        self.session.receive_data(data, self._loop.time())
+        self._pump()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """End, and tell all who wait."""
+        self.session.receive_eof()
+        self._pump()
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Hear nothing from a peer that does not listen: its answers would pile up here."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Hear again."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    # Inside.
+
+    def write(self, octets: bytes) -> None:
+        """Write to the connection; overridden by who wants to see or lose PDUs."""
+        if self._transport is not None:
+            self._transport.write(octets)
+
+    def _pump(self) -> None:
+        for event in self.session.events():
+            self._handle(event)
+        octets = self.session.data_to_send()
+        if octets:
+            self.write(octets)
+        if self.session.ended:
+            self.close()
+        self._arm()
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Requested):
+            self._user.link_requested(self, event)
+        elif isinstance(event, Answered | Unanswered):
+            future = self._waiting.pop(event.sequence, None)
+            if future is not None and not future.done():
+                future.set_result(event)
+        elif isinstance(event, Ended):
+            self._user.link_ended(self, event.reason)
+        else:
+            logger.warning("%s broke the standard: %s", self.peer, event.reason)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.session.next_timer()
+        if due is not None and self._transport is not None:
+            self._timer = self._loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self.session.handle_timer(self._loop.time())
+        self._pump()
 
 
-class Unreachable(CardsyncError):
-    """The message centre could not be reached and bound to in the time allowed."""
-
-
-class Pace:
-    """How many messages a second: `ceiling` at most, halved when throttled, regained slowly."""
-
-    FLOOR = 0.5  # messages a second; below it nothing would be learned any more
-    HOLD = 1.0  # seconds in which several refusals count as one: they are of one window
-    REGAIN = 0.01  # of the ceiling, for each message that was accepted
-
-    def __init__(self, ceiling: float) -> None:
-        self.ceiling = ceiling
-        self.rate = ceiling
-        self._next = 0.0
-        self._held = 0.0
-
-    def reserve(self, now: float) -> float:
-        """Take the next place, and give the seconds until then."""
-        start = max(now, self._next)
-        self._next = start + 1 / self.rate
-        return start - now
-
-    def slower(self, now: float) -> None:
-        """Halve the rate: the centre had too much."""
-        if now >= self._held:
-            self._held = now + self.HOLD
-            self.rate = max(self.FLOOR, self.rate / 2)
-
-    def faster(self) -> None:
-        """Go a little faster: a message was accepted."""
-        self.rate = min(self.ceiling, self.rate + self.ceiling * self.REGAIN)
+def _endpoint(address: tuple[str, int]) -> str:
+    """Write a socket's address as `host:port`."""
+    return f"{address[0]}:{address[1]}"
 
 
 class SmppClient:
@@ -198,7 +315,7 @@ class SmppClient:
     def link_ended(self, link: Link, reason: str) -> None:
         """Note that nothing can be sent for now."""
         if link is self._link:
-            _logger.info("session with %s ended: %s", link.peer, reason)
+            logger.info("session with %s ended: %s", link.peer, reason)
             self._link = None
             self._bound.clear()
 
@@ -220,9 +337,9 @@ class SmppClient:
             except BindRefused as error:
                 if give_up_when_refused:
                     raise
-                _logger.warning("%s", error)
+                logger.warning("%s", error)
             except (OSError, Unreachable) as error:
-                _logger.info("%s:%s cannot be reached: %s", self._host, self._port, error)
+                logger.info("%s:%s cannot be reached: %s", self._host, self._port, error)
             else:
                 return
             await asyncio.sleep(pause)
@@ -262,7 +379,7 @@ class SmppClient:
             await self._on_deliver(message)
         except Exception:
             # Whatever went wrong in there, the message is not durable: the centre keeps it.
-            _logger.exception("a delivered message could not be taken")
+            logger.exception("a delivered message could not be taken")
             link.refuse(sequence, CommandStatus.ESME_RX_T_APPN)
         else:
             link.answer(sequence, DeliverSmResp())

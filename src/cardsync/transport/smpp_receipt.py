@@ -1,18 +1,16 @@
-"""Delivery receipts and the time formats of SMPP 3.4: clause 7.1.1 and appendix B.
+"""Delivery receipts and validity periods of SMPP 3.4: appendix B and clause 7.1.1.
 
 A receipt says how a message ended, in optional parameters and in a text of which every message
 centre has its own dialect; the parameters are believed first.
 """
 
-import calendar
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Self
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport.smpp_bodies import DeliverSm, Tlv
-from cardsync.transport.smpp_codes import CommandStatus, MessageState, MessageType, Tag
+from cardsync.transport.smpp_codes import MessageState, MessageType, Tag
 
 # The words of appendix B for the states of clause 5.2.28.
 _WORDS = {
@@ -28,8 +26,6 @@ _WORDS = {
 _STATES = {word: state for state, word in _WORDS.items()}
 _ID = re.compile(rb"\bid:(\S{1,64})")
 _STAT = re.compile(rb"\bstat:(\w{7})")
-_DATE = "%y%m%d%H%M"
-_TIME = re.compile(r"(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d)(\d{2})([+R-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +42,12 @@ class Receipt:
             Tlv(Tag.MESSAGE_STATE, bytes([self.state])),
         )
 
-    def text(self, submitted: datetime, done: datetime) -> bytes:
-        """Give the text of appendix B, for who does not read parameters."""
+    def text(self, submitted: str, done: str) -> bytes:
+        """Give the text of appendix B, for who reads no parameters; times are YYMMDDhhmm."""
         delivered = int(self.state is MessageState.DELIVERED)
         return (
-            f"id:{self.message_id} sub:001 dlvrd:{delivered:03} submit date:{submitted:{_DATE}} "
-            f"done date:{done:{_DATE}} stat:{_WORDS[self.state]} err:000 text:"
+            f"id:{self.message_id} sub:001 dlvrd:{delivered:03} submit date:{submitted} "
+            f"done date:{done} stat:{_WORDS[self.state]} err:000 text:"
         ).encode("ascii")
 
     @classmethod
@@ -92,34 +88,3 @@ def relative_time(seconds: int) -> str:
     hours, minute = divmod(minutes, 60)
     day, hour = divmod(hours, 24)
     return f"0000{day:02}{hour:02}{minute:02}{second:02}000R"
-
-
-def absolute_time(when: datetime) -> str:
-    """Write a moment, which must know its zone, in UTC. Clause 7.1.1.1."""
-    when = when.astimezone(UTC)
-    return f"{when:%y%m%d%H%M%S}{when.microsecond // 100000}00+"
-
-
-def read_time(text: str, now: datetime) -> datetime:
-    """Give the moment that `text` means at `now`; `PeerError` (ESME_RINVEXPIRY) if it is none."""
-    found = _TIME.fullmatch(text)
-    message = f"a time of {len(text)} characters is neither absolute nor relative"
-    if found is None:
-        raise PeerError(message, answer=CommandStatus.ESME_RINVEXPIRY)
-    year, month, day, hour, minute, second, tenth, quarters = map(int, found.groups()[:-1])
-    try:
-        if found.group(9) == "R":
-            clock = timedelta(days=day, hours=hour, minutes=minute, seconds=second)
-            return _later(now, 12 * year + month) + clock
-        zone = timezone(timedelta(minutes=15 * quarters) * (-1 if found.group(9) == "-" else 1))
-        return datetime(2000 + year, month, day, hour, minute, second, tenth * 100000, zone)
-    except (ValueError, OverflowError) as exc:
-        raise PeerError(message, answer=CommandStatus.ESME_RINVEXPIRY) from exc
-
-
-def _later(moment: datetime, months: int) -> datetime:
-    """Add months as the calendar has them: a month behind 31 January is the end of February."""
-    years, index = divmod(moment.month - 1 + months, 12)
-    year, month = moment.year + years, index + 1
-    day = min(moment.day, calendar.monthrange(year, month)[1])
-    return moment.replace(year=year, month=month, day=day)
