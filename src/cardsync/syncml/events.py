@@ -1,7 +1,7 @@
 """What a session tells the one who runs it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cardsync.syncml.datastore import ChangeKind
 from cardsync.syncml.devinf import DevInf
@@ -73,8 +73,8 @@ class DatabaseResult:
     status: int
     asked: AlertCode
     performed: AlertCode
-    sent: Counts = Counts()
-    received: Counts = Counts()
+    sent: Counts = field(default_factory=Counts)
+    received: Counts = field(default_factory=Counts)
     failed: int = 0
 
 

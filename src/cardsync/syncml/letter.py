@@ -8,22 +8,29 @@ own goes in chunks, its size before it, MoreData behind all but the last.
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, groupby
 
 from cardsync.syncml import codec
+from cardsync.syncml.codec import media_type
 from cardsync.syncml.datastore import Change, ChangeKind
+from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import (
     Add,
     Command,
     Delete,
     Item,
+    Location,
     Message,
     Meta,
     Replace,
     Sync,
     SyncHdr,
+    Version,
 )
+
+Manipulation = Add | Replace | Delete
+"""What carries items."""
 
 Address = Callable[[Change], Item]
 """How a role names an item on the wire: an Item with its Target or Source alone."""
@@ -127,14 +134,15 @@ class Letter:
         overhead = self._by_type(_WBXML_SYNC, _XML_SYNC)
         return self._limit - len(self.encode(final=True)) - overhead
 
-    def sync(self, sync: Sync, supply: Supply, media_type: str, address: Address) -> Sync:
-        """Fill a Sync with what fits of a supply, add it, and give it as it was sent."""
-        room = max(self.room(), MIN_ROOM) - len(media_type)
+    def sync(
+        self, sync: Sync, supply: Supply, item_type: str, address: Address
+    ) -> tuple[tuple[Piece, ...], tuple[Manipulation, ...]]:
+        """Fill a Sync with what fits of a supply and add it; give what went, and in what."""
+        room = max(self.room(), MIN_ROOM) - len(item_type)
         pieces = tuple(supply.take(room, self._cost, self._limit // 2))
-        commands = self._manipulations(pieces, media_type, address)
-        filled = Sync(cmd_id=sync.cmd_id, target=sync.target, source=sync.source, commands=commands)
-        self.add(filled)
-        return filled
+        commands = self._manipulations(pieces, item_type, address)
+        self.add(replace(sync, commands=commands))
+        return pieces, commands
 
     def cost(self, *names: str) -> int:
         """Bound the octets of something that has these names and no data."""
@@ -159,22 +167,22 @@ class Letter:
         return octets + max(4 * len(_ESCAPED.findall(change.data)), len(change.data) // 3 + 8)
 
     def _manipulations(
-        self, pieces: Sequence[Piece], media_type: str, address: Address
-    ) -> tuple[Command, ...]:
+        self, pieces: Sequence[Piece], item_type: str, address: Address
+    ) -> tuple[Manipulation, ...]:
         """Write pieces as few commands; a chunk keeps its place at the beginning or the end."""
         ordered = pieces
         if not any(piece.more or _is_rest(piece) for piece in pieces):
             ordered = sorted(pieces, key=lambda piece: piece.change.kind)
         return tuple(
-            self._command(kind, tuple(group), media_type, address)
+            self._command(kind, tuple(group), item_type, address)
             for kind, group in groupby(ordered, key=lambda piece: piece.change.kind)
         )
 
     def _command(
-        self, kind: ChangeKind, pieces: tuple[Piece, ...], media_type: str, address: Address
-    ) -> Command:
+        self, kind: ChangeKind, pieces: tuple[Piece, ...], item_type: str, address: Address
+    ) -> Manipulation:
         items = tuple(self._item(piece, address) for piece in pieces)
-        meta = None if kind is ChangeKind.DELETE else Meta(type=media_type)
+        meta = None if kind is ChangeKind.DELETE else Meta(type=item_type)
         return _COMMANDS[kind](self.number(), items, meta)
 
     def _item(self, piece: Piece, address: Address) -> Item:
@@ -184,6 +192,21 @@ class Letter:
             data, form = base64.b64encode(data), "b64"
         meta = Meta(format=form, size=piece.size) if form or piece.size is not None else None
         return Item(named.target, named.source, meta, data, piece.more)
+
+
+def devinf_uri(version: Version) -> str:
+    """Give the address of the device information. Representation Protocol 1.2, Put and Get."""
+    return "./devinf" + version.dtd.replace(".", "")
+
+
+def devinf_meta(content_type: str) -> Meta:
+    """Give the type of device information in this representation."""
+    return Meta(type=media_type(content_type).replace("syncml", "syncml-devinf"))
+
+
+def devinf_item(devinf: DevInf, version: Version) -> Item:
+    """Give device information as an item."""
+    return Item(source=Location(devinf_uri(version)), data=devinf)
 
 
 def _is_text(data: bytes) -> bool:

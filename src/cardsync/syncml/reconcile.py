@@ -28,12 +28,14 @@ from cardsync.syncml.status import StatusCode
 class Judge(Protocol):
     """Who settles conflicts: a rule, a merge, a comparison. Every server datastore is one."""
 
-    rule: Rule
+    @property
+    def rule(self) -> Rule:
+        """Who is right where nothing can be merged."""
 
-    def merge(self, ours: bytes, theirs: bytes) -> bytes | None:
+    def merge(self, ours: bytes, theirs: bytes, /) -> bytes | None:
         """Merge two versions; None where that is not possible."""
 
-    def newer(self, ours: Change, theirs: Change) -> bool:
+    def newer(self, ours: Change, theirs: Change, /) -> bool:
         """Say whether ours is the newer one."""
 
 

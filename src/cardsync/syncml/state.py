@@ -6,7 +6,7 @@ It is stored beside the reply, in the transaction of the items; so any process c
 
 import base64
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from hashlib import sha256
 from typing import Any
@@ -50,8 +50,8 @@ class DatabaseState:
     sent_all: bool = False
     failed: int = 0
     status: int = 200
-    sent: Counts = Counts()
-    received: Counts = Counts()
+    sent: Counts = field(default_factory=Counts)
+    received: Counts = field(default_factory=Counts)
 
     def fail(self, code: int, items: int = 1) -> "DatabaseState":
         """Count failures; the first one gives the status."""
