@@ -317,6 +317,16 @@ def test_half_a_block_is_a_ciphering_error() -> None:
     assert ResponseStatus.CIPHERING_ERROR is refuse(receiver(), cut).status
 
 
+def test_padding_that_is_not_there_is_a_ciphering_error() -> None:
+    """Without a CC only the padding counter can tell that the key was wrong: 05."""
+    level = SecurityLevel(NONE, counter=CounterRule.NONE)
+    spi = Spi(level, proof_integrity=NONE, proof_ciphered=False)
+    packet = SendingEntity(WRONG, spi, TAR).secure(SCRIPT, 5)
+    rejection = refuse(receiver(minimum=level), packet)
+
+    assert (ResponseStatus.CIPHERING_ERROR, 0) == (rejection.status, rejection.counter)
+
+
 @pytest.mark.parametrize("octet", [5, 6])
 @pytest.mark.parametrize("value", [0x12, 0x32, 0x25, 0x02])
 def test_key_set_that_is_not_meant(octet: int, value: int) -> None:

@@ -1,5 +1,6 @@
 """Short messages: TPDUs, addresses, user data, concatenation. TS 23.040, TS 23.038."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -423,6 +424,23 @@ def test_mutations_raise_nothing_else() -> None:
                 Deliver.decode(bytes(octets))
             except PeerError:
                 continue
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Address("1", numbering_plan=16),
+        lambda: TimeStamp(bytes(6)),
+        lambda: TimeStamp.of(2022, 7, 25, 0, 0, 0),
+        lambda: TimeStamp.of(22, 7, 25, 0, 0, 0, 80),
+        lambda: Submit(ORIGINATOR, UserData(), validity=b"ab"),
+        lambda: Deliver(ORIGINATOR, STAMP, UserData(bytes(141))).encode(),
+    ],
+)
+def test_impossible_values(make: Callable[[], object]) -> None:
+    """What the standard cannot say is refused before it is sent."""
+    with pytest.raises(LocalError):
+        make()
 
 
 @pytest.mark.parametrize("address", ["12345678901234567890a", "12d", "0x"])
