@@ -131,20 +131,22 @@ class SecurityDomain:
     def _do(self, command: globalplatform.Command) -> bytes:
         match command:
             case InstallForLoad():
-                return self._install_for_load(command)
+                answer = self._install_for_load(command)
             case Load():
-                return self._load(command)
+                answer = self._load(command)
             case InstallForInstall():
-                return self._install(command)
+                answer = self._install(command)
             case InstallForPersonalization():
-                return self._personalise(command)
+                answer = self._personalise(command)
             case StoreData():
-                return self._store_data(command)
+                answer = self._store_data(command)
             case Delete():
-                return self._delete(command)
+                answer = self._delete(command)
             case GetStatus():
-                return self._get_status(command)
-        raise PeerError("not offered", answer=SW.FUNCTION_NOT_SUPPORTED)
+                answer = self._get_status(command)
+            case _:
+                raise PeerError("not offered", answer=SW.FUNCTION_NOT_SUPPORTED)
+        return answer
 
     def _install_for_load(self, command: InstallForLoad) -> bytes:
         if self._memory.read(_cell(_LOAD_FILES, command.load_file)):

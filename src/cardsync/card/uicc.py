@@ -8,7 +8,7 @@ outside makes `transact` raise: it always answers with a status word.
 from collections.abc import Callable
 from typing import ClassVar
 
-from cardsync.card.applet import Applet
+from cardsync.card.applet import Answered, Applet
 from cardsync.card.domain import SecurityDomain
 from cardsync.card.files import FileSystem
 from cardsync.card.memory import Memory
@@ -58,6 +58,7 @@ class Uicc:
     def _start(self) -> None:
         self._applet = Applet(self._memory)
         self._domain = SecurityDomain(self._memory, self._applet)
+        self._answered: dict[int, Answered] = {}
 
     def transact(self, octets: bytes) -> bytes:
         """Give the response to a command APDU."""
@@ -86,12 +87,12 @@ class Uicc:
     def _run_applet(self) -> None:
         """Tell the application what became of its commands, and offer those it has now."""
         for happened in self._session.events():
-            if isinstance(happened, CommandAnswered):
-                self._applet.answered(happened.command, happened.response)
-            else:
-                self._applet.unanswered(happened.command)
-        for command in self._applet.commands():
-            self._session.offer(command)
+            response = happened.response if isinstance(happened, CommandAnswered) else None
+            answered = self._answered.pop(happened.command.details.number, None)
+            if answered is not None:
+                answered(response)
+        for command, answered in self._applet.commands():
+            self._answered[self._session.offer(command)] = answered
 
     def _select(self, apdu: CommandApdu) -> ResponseApdu:
         """SELECT by identifier, AID or path. TS 102 221 clause 11.1.1."""

@@ -85,8 +85,11 @@ class CardSession:
         self._current: ProactiveCommand | None = None
         self._events: list[CommandAnswered | CommandUnanswered] = []
 
-    def offer(self, command: ProactiveCommand) -> None:
-        """Take a command for the terminal; raise `LocalError` if it does not fit one FETCH."""
+    def offer(self, command: ProactiveCommand) -> int:
+        """Take a command for the terminal and give its number, 1 to 254.
+
+        Raises `LocalError` if it does not fit one FETCH.
+        """
         octets = command.encode()
         if len(octets) > _LARGEST:
             raise LocalError(f"the command has {len(octets)} octets; one FETCH brings {_LARGEST}")
@@ -94,6 +97,7 @@ class CardSession:
         details = replace(command.details, number=self._number)
         self._queue.append(replace(command, details=details))
         self._advance()
+        return self._number
 
     def receive_data(self, apdu: CommandApdu) -> bytes:
         """Take FETCH or TERMINAL RESPONSE; give the data of the answer; raise `OutOfTurn`."""

@@ -1,0 +1,128 @@
+"""What the application knows of the terminal and the network: the facts of its policy.
+
+The card has no clock and no radio: it knows what the terminal answered (PROVIDE LOCAL
+INFORMATION), what events told, and what it kept of the last success. Facts are named in
+docs/policy.md; a fact is a number of 16 bits or a few octets.
+"""
+
+from hashlib import sha256
+
+from cardsync.card.files import ADF_USIM, MF, cell
+from cardsync.card.memory import Memory
+from cardsync.octets.reader import Reader
+from cardsync.octets.semi import unswapped
+from cardsync.toolkit import information
+from cardsync.toolkit.commands import Part
+from cardsync.toolkit.objects import DataObject
+from cardsync.toolkit.profile import TerminalProfile
+
+_LAST = "app:last"
+_LAST_TIME = "app:last time"
+_LARGEST = 0xFFFF
+_REMEMBERED = ("imei", "profile", "language", "network.mcc", "network.mnc",
+               "network.technology", "network.roaming", "network.status")  # fmt: skip
+
+
+class Knowledge:
+    """The facts as they are now, and as they were at the last success."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._facts: dict[str, int | bytes] = {}
+        self._minutes: int | None = None
+        self._connected_seconds = 0.0
+
+    @property
+    def imei(self) -> str | None:
+        """The IMEI of the terminal, if it has told it."""
+        digits = self._facts.get("imei")
+        return digits.decode() if isinstance(digits, bytes) else None
+
+    @property
+    def language(self) -> str:
+        """The language of the terminal, two letters; English if it has not told it."""
+        letters = self._facts.get("language")
+        return letters.decode() if isinstance(letters, bytes) else "en"
+
+    def profile(self, profile: TerminalProfile) -> None:
+        """Take the profile; as a fact it is eight octets of its hash."""
+        self._facts["profile"] = sha256(profile.octets).digest()[:8]
+
+    def learn(self, parts: tuple[Part, ...]) -> None:
+        """Take what a response or an event brought."""
+        for part in parts:
+            self._take(part.object)
+
+    def _take(self, found: DataObject) -> None:
+        match found:
+            case information.Imei(digits):
+                self._facts["imei"] = digits.encode()
+            case information.Language(code):
+                self._facts["language"] = code.encode()
+            case information.LocationInformation(mcc, mnc):
+                self._facts |= {"network.mcc": _number(mcc), "network.mnc": _number(mnc)}
+                self._facts["network.roaming"] = int(not self._is_home(mcc, mnc))
+            case information.LocationStatus(status):
+                self._facts["network.status"] = status
+                self._connected_seconds *= status == 0
+            case information.AccessTechnology(technologies):
+                self._facts["network.technology"] = technologies[0]
+            case information.DateTime():
+                self._minutes = _minutes(found)
+
+    def _is_home(self, mcc: str, mnc: str) -> bool:
+        """Compare with the network in the IMSI. TS 31.102 clause 4.2.2."""
+        imsi = unswapped(self._memory.read(cell(f"{MF}/{ADF_USIM}/6F07"))[1:])[1:]
+        return imsi.startswith(mcc + mnc)
+
+    def connected(self, seconds: float) -> None:
+        """Count time for which the terminal was in service."""
+        if self._facts.get("network.status", 0) == 0:
+            self._connected_seconds += seconds
+
+    def facts(self) -> dict[str, int | bytes]:
+        """Give every fact that is known, with those of the last success as `last.*`."""
+        known = dict(self._facts)
+        known["connected_time"] = min(int(self._connected_seconds // 60), _LARGEST)
+        last_time = self._memory.read(_LAST_TIME)
+        if last_time and self._minutes is not None:
+            since = self._minutes - int.from_bytes(last_time, "big")
+            known["since_last.synchronization"] = max(0, min(since, _LARGEST))
+        remembered = _decode(self._memory.read(_LAST))
+        return known | {f"last.{name}": value for name, value in remembered.items()}
+
+    def succeeded(self) -> None:
+        """Remember what is true now as what was true at the last success."""
+        kept = {name: self._facts[name] for name in _REMEMBERED if name in self._facts}
+        self._memory.write(_LAST, _encode(kept))
+        if self._minutes is not None:
+            self._memory.write(_LAST_TIME, self._minutes.to_bytes(5, "big"))
+
+
+def _number(digits: str) -> int:
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _minutes(time: information.DateTime) -> int:
+    """Count minutes from days of months of 31: enough for a difference, never too short."""
+    days = (time.year * 12 + time.month) * 31 + time.day
+    return (days * 24 + time.hour) * 60 + time.minute
+
+
+def _encode(facts: dict[str, int | bytes]) -> bytes:
+    octets = b""
+    for name, value in sorted(facts.items()):
+        data = value.to_bytes(2, "big") if isinstance(value, int) else value
+        label = name.encode()
+        octets += bytes([len(label)]) + label + bytes([isinstance(value, int), len(data)]) + data
+    return octets
+
+
+def _decode(octets: bytes) -> dict[str, int | bytes]:
+    reader, facts = Reader(octets), dict[str, int | bytes]()
+    while len(reader):
+        name = reader.octets(reader.uint8()).decode()
+        is_number = reader.uint8()
+        data = reader.octets(reader.uint8())
+        facts[name] = int.from_bytes(data, "big") if is_number else data
+    return facts
