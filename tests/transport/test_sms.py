@@ -1,6 +1,9 @@
 """Short messages: TPDUs, addresses, user data, concatenation. TS 23.040, TS 23.038."""
 
+import struct
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +36,7 @@ from cardsync.transport.user_data import (
     UserData,
     segment,
 )
+from peers import need
 from vectors import load
 
 ORIGINATOR = Address("12345678", TypeOfNumber.UNKNOWN)
@@ -275,6 +279,34 @@ def test_segments_of_a_command_packet() -> None:
     assert bytes.fromhex("0500032A0302") == parts[1].encode()[:6]
     assert [140, 140, 140] == [part.length() for part in parts]
     assert bytes(400) == b"".join(part.data for part in parts)
+
+
+@pytest.mark.peer("tshark")
+def test_tshark_joins_our_segments(tmp_path: Path) -> None:
+    """An independent decoder reads every field of our SMS-DELIVERs and joins the two."""
+    packets = [
+        Deliver(ORIGINATOR, STAMP, part).encode()
+        for part in segment(SECURED[20:] + bytes(180), COMMAND_HEADER, 42)
+    ]
+    trace = tmp_path / "sms.pcap"
+    header = struct.pack(
+        "<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 0xFFFF, 147
+    )  # 147: a private link type
+    records = [struct.pack("<IIII", 0, 0, len(tpdu), len(tpdu)) + tpdu for tpdu in packets]
+    trace.write_bytes(header + b"".join(records))
+    dissector = 'uat:user_dlts:"User 0 (DLT=147)","gsm_sms","0","","0",""'
+    command = [need("tshark"), "-r", str(trace), "-o", dissector, "-V"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    for words in (
+        "TP-OA Digits: 12345678",
+        "Message type: (U)SIM Data download (63)",
+        "Message Class: Class 2 (U)SIM specific message (0x2)",
+        "IE: (U)SIM Toolkit Security Headers",
+        "[Reassembled Short Message length: 214]",
+    ):
+        assert words in shown
+    assert "Malformed" not in shown
 
 
 def test_what_fits_is_not_cut() -> None:
