@@ -7,18 +7,24 @@ with each command whether it still fits; nothing is written twice:
     for status in owed:
         builder.add(status)
     builder.begin(Sync(cmd_id=3, target=..., source=...))
-    while changes and builder.add(next_add(changes)):
-        changes.pop()
-    builder.end()
-    octets = builder.finish(final=not changes)
+    builder.begin(Add(cmd_id=4, items=(), meta=Meta(type="text/plain")))
+    while waiting and builder.add(waiting[0]):
+        waiting.popleft()
+    octets = builder.finish(final=not waiting)
+
+An item that would not even fit into a message of its own is cut: `room` says what is left, and
+`encoded_size` of the item without data what goes around a chunk, to which WBXML adds up to six
+octets for its length, and XML what its escapes take.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from cardsync.errors import LocalError
 from cardsync.syncml import wbxml, writing, xml
-from cardsync.syncml.elements import Atomic, Command, Message, Sequence, Sync, SyncHdr, Version
+from cardsync.syncml.elements import Command, Item, Message, SyncHdr, Version
 from cardsync.syncml.tree import UNSUPPORTED_TYPE, MalformedMessage, Writer
+from cardsync.syncml.writing import Container
 
 WBXML: Final = "application/vnd.syncml+wbxml"
 XML: Final = "application/vnd.syncml+xml"
@@ -50,16 +56,26 @@ def decode(octets: bytes, content_type: str) -> Message:
     raise MalformedMessage("not a representation of SyncML", answer=UNSUPPORTED_TYPE)
 
 
-def encoded_size(command: Command, content_type: str) -> int:
-    """Count the octets that one command adds to a message, at most."""
+def encoded_size(element: Command | Item, content_type: str) -> int:
+    """Count the octets that one command or item adds to a message."""
     writer = _writer(content_type, Version.V1_2)
     mark = writer.mark()
-    writing.command(writer, command)
+    _write(writer, element)
     return writer.size(mark)
 
 
+def _write(writer: Writer, element: Command | Item) -> None:
+    if isinstance(element, Item):
+        writing.item(writer, element)
+    else:
+        writing.command(writer, element)
+
+
 class MessageBuilder:
-    """Writes one message of at most `limit` octets, command by command."""
+    """Writes one message of at most `limit` octets, command by command or item by item.
+
+    After a `LocalError` of an element that cannot be written the message is as it was before.
+    """
 
     __slots__ = ("_limit", "_open", "_size", "_tail", "_writer")
 
@@ -87,23 +103,22 @@ class MessageBuilder:
         """How many octets more there may be; None without a limit."""
         return None if self._limit is None else self._limit - self.size
 
-    def add(self, command: Command) -> bool:
-        """Write a command into what is open; False, and nothing is written, if it does not fit."""
-        mark = self._writer.mark()
-        writing.command(self._writer, command)
-        return self._keep(mark)
+    def add(self, element: Command | Item) -> bool:
+        """Write an element into what is open; False, and nothing is written, if it does not fit."""
+        return self._keep(lambda: _write(self._writer, element))
 
-    def begin(self, container: Sync | Atomic | Sequence) -> bool:
-        """Open a command for the commands that follow; its own are not looked at."""
+    def begin(self, container: Container) -> bool:
+        """Open a command for what follows; what it holds itself is not looked at."""
         name = type(container).__name__
-        mark = self._writer.mark()
-        writing.begin_container(self._writer, container)
-        self._writer.close(name)
-        if not self._keep(mark):
+        if not self._keep(lambda: self._begin(container, name)):
             return False
         self._writer.pieces.pop()  # the end, which has its place in the count
         self._open.append(name)
         return True
+
+    def _begin(self, container: Container, name: str) -> None:
+        writing.begin_container(self._writer, container)
+        self._writer.close(name)
 
     def end(self) -> None:
         """Close the command that was opened last."""
@@ -116,7 +131,14 @@ class MessageBuilder:
         writing.end(self._writer, final=final)
         return b"".join(self._writer.pieces)
 
-    def _keep(self, mark: tuple[int, int]) -> bool:
+    def _keep(self, write: Callable[[], None]) -> bool:
+        """Write, and take back what does not fit or cannot be written."""
+        mark = self._writer.mark()
+        try:
+            write()
+        except LocalError:
+            self._writer.back(mark)
+            raise
         added = self._writer.size(mark)
         if self._limit is not None and self.size + added > self._limit:
             self._writer.back(mark)

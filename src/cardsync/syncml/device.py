@@ -18,6 +18,7 @@ from cardsync.syncml.devinf import (
     Property,
     PropParam,
 )
+from cardsync.syncml.tokens import DEVINF_PUBLIC_IDS
 from cardsync.syncml.tree import (
     Node,
     Unreadable,
@@ -37,6 +38,8 @@ _NESTED: Final = "1.2"
 
 def write(w: Writer, info: DevInf) -> None:
     """Write device information in the manner of its version."""
+    if info.version not in DEVINF_PUBLIC_IDS:
+        raise LocalError(f"there is no device information of version {info.version}")
     flat = info.version < _NESTED
     if info.ct_caps and not flat:
         raise LocalError("from 1.2 on content types stand in the datastores")
@@ -81,7 +84,7 @@ def _write_datastore(w: Writer, store: DataStore, *, flat: bool) -> None:
             _write_cap(w, cap)
     if store.mem:
         _write_memory(w, store.mem)
-    _flag(w, "SupportHierarchicalSync", is_set=store.hierarchical)
+    _flag(w, "SupportHierarchicalSync", is_set=store.hierarchical and not flat)
     w.open("SyncCap")
     _texts(w, "SyncType", tuple([str(int(each_type)) for each_type in store.sync_types]))
     w.close("SyncCap")

@@ -19,6 +19,7 @@ from cardsync.syncml.elements import (
     Mem,
     Meta,
 )
+from cardsync.syncml.tokens import METINF_CHILDREN
 from cardsync.syncml.tree import (
     BAD_FORMAT,
     MalformedMessage,
@@ -99,7 +100,11 @@ def _data(node: Node) -> Data:
     if not node.children:
         return node.text
     first = node.children[0]
-    return device.read(first) if first.name == "DevInf" else _meta_fields(node)
+    if first.name == "DevInf":
+        return device.read(first)
+    if first.name not in METINF_CHILDREN:
+        raise Unreadable(first, "neither meta-information nor device information")
+    return _meta_fields(node)
 
 
 def location(node: Node) -> Location:

@@ -14,6 +14,7 @@ from cardsync.syncml.elements import (
     Command,
     Copy,
     Cred,
+    Data,
     Delete,
     Exec,
     Filter,
@@ -36,9 +37,11 @@ from cardsync.syncml.elements import (
 )
 from cardsync.syncml.tree import Writer
 
-Manipulation = Add | Replace | Delete | Copy | Move
-Container = Sync | Atomic | Sequence
-"""What holds commands."""
+Container = Sync | Atomic | Sequence | Add | Replace | Delete | Copy | Move
+"""What holds commands or items of one kind, any number of them."""
+
+Plain = Status | Results | Map | Alert | Get | Put | Exec | Search
+"""The other commands."""
 
 
 def message(w: Writer, value: Message) -> None:
@@ -77,14 +80,17 @@ def end(w: Writer, *, final: bool) -> None:
 def command(w: Writer, value: Command) -> None:
     """Write one command with all that it holds."""
     name = type(value).__name__
-    if isinstance(value, Sync | Atomic | Sequence):
+    if isinstance(value, Container):
         begin_container(w, value)
-        for each in value.commands:
-            command(w, each)
-        w.close(name)
-        return
-    w.open(name)
-    w.text("CmdID", str(value.cmd_id))
+        _contents(w, value)
+    else:
+        w.open(name)
+        w.text("CmdID", str(value.cmd_id))
+        _plain(w, value)
+    w.close(name)
+
+
+def _plain(w: Writer, value: Plain) -> None:
     match value:
         case Status():
             _status(w, value)
@@ -100,18 +106,19 @@ def command(w: Writer, value: Command) -> None:
             _exec(w, value)
         case Search():
             _search(w, value)
-        case _:
-            _manipulation(w, value)
-    w.close(name)
 
 
 def begin_container(w: Writer, value: Container) -> None:
-    """Open a command that holds commands and write all but these."""
+    """Open a command and write all but what it holds."""
     w.open(type(value).__name__)
     w.text("CmdID", str(value.cmd_id))
     _flag(w, "NoResp", is_set=value.no_resp)
-    if isinstance(value, Sync):
+    if isinstance(value, Delete):
+        _flag(w, "Archive", is_set=value.archive)
+        _flag(w, "SftDel", is_set=value.soft)
+    if not isinstance(value, Atomic | Sequence):
         _cred(w, value.cred)
+    if isinstance(value, Sync):
         _location(w, "Target", value.target)
         _location(w, "Source", value.source)
     _meta(w, value.meta)
@@ -119,14 +126,12 @@ def begin_container(w: Writer, value: Container) -> None:
         _number(w, "NumberOfChanges", value.number_of_changes)
 
 
-def _manipulation(w: Writer, value: Manipulation) -> None:
-    _flag(w, "NoResp", is_set=value.no_resp)
-    if isinstance(value, Delete):
-        _flag(w, "Archive", is_set=value.archive)
-        _flag(w, "SftDel", is_set=value.soft)
-    _cred(w, value.cred)
-    _meta(w, value.meta)
-    _items(w, value.items)
+def _contents(w: Writer, value: Container) -> None:
+    if isinstance(value, Sync | Atomic | Sequence):
+        for each in value.commands:
+            command(w, each)
+    else:
+        _items(w, value.items)
 
 
 def _status(w: Writer, value: Status) -> None:
@@ -160,10 +165,10 @@ def _map(w: Writer, value: Map) -> None:
     _location(w, "Source", value.source)
     _cred(w, value.cred)
     _meta(w, value.meta)
-    for item in value.items:
+    for pair in value.items:
         w.open("MapItem")
-        _address(w, "Target", item.target)
-        _address(w, "Source", item.source)
+        _address(w, "Target", pair.target)
+        _address(w, "Source", pair.source)
         w.close("MapItem")
 
 
@@ -205,20 +210,26 @@ def _search(w: Writer, value: Search) -> None:
 
 
 def _items(w: Writer, items: tuple[Item, ...]) -> None:
-    for item in items:
-        _item(w, item)
+    for each in items:
+        item(w, each)
 
 
-def _item(w: Writer, item: Item) -> None:
+def item(w: Writer, value: Item) -> None:
+    """Write one item."""
     w.open("Item")
-    _location(w, "Target", item.target)
-    _location(w, "Source", item.source)
-    if item.source_parent is not None:
-        _address(w, "SourceParent", item.source_parent)
-    if item.target_parent is not None:
-        _address(w, "TargetParent", item.target_parent)
-    _meta(w, item.meta)
-    data = item.data
+    _location(w, "Target", value.target)
+    _location(w, "Source", value.source)
+    if value.source_parent is not None:
+        _address(w, "SourceParent", value.source_parent)
+    if value.target_parent is not None:
+        _address(w, "TargetParent", value.target_parent)
+    _meta(w, value.meta)
+    _data(w, value.data)
+    _flag(w, "MoreData", is_set=value.more_data)
+    w.close("Item")
+
+
+def _data(w: Writer, data: Data | None) -> None:
     if isinstance(data, bytes):
         w.octets("Data", data)
     elif isinstance(data, DevInf):
@@ -229,8 +240,6 @@ def _item(w: Writer, item: Item) -> None:
         w.open("Data")
         _meta_fields(w, data)
         w.close("Data")
-    _flag(w, "MoreData", is_set=item.more_data)
-    w.close("Item")
 
 
 def _location(w: Writer, name: str, value: Location | None) -> None:
@@ -253,10 +262,10 @@ def _address(w: Writer, name: str, uri: str) -> None:
 def _filter(w: Writer, value: Filter) -> None:
     w.open("Filter")
     _meta(w, value.meta)
-    for name, item in (("Field", value.field), ("Record", value.record)):
-        if item:
+    for name, held in (("Field", value.field), ("Record", value.record)):
+        if held:
             w.open(name)
-            _item(w, item)
+            item(w, held)
             w.close(name)
     _text(w, "FilterType", value.type)
     w.close("Filter")

@@ -78,6 +78,8 @@ class _Handlers:
             raise self._refusal(expat.ErrorString(exc.code)) from None
         except (LookupError, ValueError):  # of an encoding that Python does not have
             raise self._refusal("the encoding cannot be read") from None
+        finally:
+            del self._parser  # which holds us as well: nobody would let go of the tree
         return self._lists[0][0]
 
     def _refusal(self, reason: str, answer: int = BAD_FORMAT) -> MalformedMessage:
