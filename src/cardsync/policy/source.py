@@ -13,6 +13,13 @@ from cardsync.policy.expressions import Name, Scope
 from cardsync.policy.facts import FACTS_BY_NAME, WORDS
 from cardsync.policy.faults import Fault, PolicyError, Where
 from cardsync.policy.positions import Positions
+from cardsync.policy.program import (
+    LONGEST_TEXT,
+    MOST_PARAMETERS,
+    MOST_REQUESTS,
+    MOST_RULES,
+    MOST_VARIABLES,
+)
 from cardsync.policy.quantities import looks_like_duration, minutes
 from cardsync.policy.request_source import RequestReader, RequestSource
 from cardsync.policy.rule_source import Names, RuleReader, RuleSource
@@ -20,10 +27,6 @@ from cardsync.policy.tables import Sheet, Table
 from cardsync.policy.values import LARGEST_NUMBER, Limits, Parameter, ValueType, Variable
 
 LONGEST_SOURCE = 0x10000  # characters
-MOST_PARAMETERS = 16
-MOST_VARIABLES = 32
-MOST_REQUESTS = 16
-MOST_RULES = 64
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
@@ -127,8 +130,8 @@ def _parameter(table: Table, name: str) -> Parameter:
     text = table.text(name, expected)
     if looks_like_duration(text):
         return Parameter(name, ValueType.DURATION, _duration(table, name))
-    if len(text.encode()) > 200 or "${" in text:
-        table.wrong(name, "a text of at most 200 octets without ${...}")
+    if len(text.encode()) > LONGEST_TEXT or "${" in text or "\n" in text:
+        table.wrong(name, f"one line of at most {LONGEST_TEXT} octets without ${{...}}")
     return Parameter(name, ValueType.TEXT, text)
 
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from cardsync.policy.faults import Fault, Where
 from cardsync.policy.positions import Path, Positions
+from cardsync.policy.templates import control_character
 
 
 class Sheet:
@@ -92,10 +93,10 @@ class Table:
         if not isinstance(value, str) or not value:
             self.wrong(key, expected)
             return ""
-        for index, char in enumerate(value):
-            if (ord(char) < 0x20 and char != "\n") or ord(char) == 0x7F:
-                what = f"control character U+{ord(char):04X}"
-                self.sheet.fault((*self.path, key), what, expected, index=index)
+        index = control_character(value)
+        if index >= 0:
+            what = f"control character U+{ord(value[index]):04X}"
+            self.sheet.fault((*self.path, key), what, expected, index=index)
         return value
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:

@@ -4,6 +4,7 @@ Code points are those of our command (docs/request-synchronization.md) where a v
 it, and the policy's own (docs/policy.md) elsewhere. Durations are whole minutes of 16 bits.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -267,3 +268,8 @@ class Rule:
     every: int | str | None
     condition: bytes
     actions: tuple[Action, ...]
+
+
+def minutes_of(period: int | str, values: Mapping[str, int | str]) -> int:
+    """Give a duration that stands there, or that a parameter has."""
+    return int(values[period]) if isinstance(period, str) else period

@@ -1,0 +1,223 @@
+"""One event in the machine, from its rules to its outcome. Used by `machine` alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cardsync.policy.decisions import (
+    Browse,
+    Decision,
+    Outcome,
+    Reason,
+    Report,
+    SetMenu,
+    StartTimer,
+    Synchronize,
+    Tell,
+)
+from cardsync.policy.facts import Event, Facts
+from cardsync.policy.interpreter import Cell, Code, Run, prepare, run
+from cardsync.policy.listing import Comparison, Listed, comparisons
+from cardsync.policy.program import Program
+from cardsync.policy.sizes import resolve
+from cardsync.policy.state import MachineState
+from cardsync.policy.templates import fill
+from cardsync.policy.values import (
+    Action,
+    DoBrowse,
+    DoMenu,
+    DoReport,
+    DoSet,
+    DoSynchronize,
+    DoTell,
+    DoTimer,
+    Rule,
+    Rung,
+    Text,
+    minutes_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRule:
+    """A rule made ready to run; `period` is its place among the periods of the state."""
+
+    rule: Rule
+    condition: Code
+    listed: Mapping[int, Listed]
+    sets: Mapping[bytes, Code]
+    period: int | None
+    synchronizes: bool
+    sms: int
+
+
+def ready_rule(rule: Rule, period: int | None, program: Program) -> ReadyRule:
+    """Make a rule of a program ready."""
+    codes = {action.code for action in rule.actions if isinstance(action, DoSet)}
+    return ReadyRule(
+        rule,
+        prepare(rule.condition, program.literals),
+        comparisons(rule.condition, program),
+        {code: prepare(code, program.literals) for code in codes},
+        period,
+        any(isinstance(action, DoSynchronize) for action in rule.actions),
+        sum(action == DoReport(Rung.SMS) for action in rule.actions),
+    )
+
+
+class Handling:
+    """What happens while one event is handled; the memory is a working copy."""
+
+    def __init__(self, program: Program, state: MachineState, event: Event, facts: Facts) -> None:
+        self._program, self._before = program, state
+        self._event, self._facts = event, facts
+        self._cells: Sequence[Cell] = [
+            value.encode() if isinstance(value, str) else value for value in state.parameters
+        ]
+        self._variables, self._remaining = list(state.variables), list(state.remaining)
+        self._hidden = state.hidden
+        self._synchronizations, self._sms = state.synchronizations, state.sms
+        self._started = self._touched = False
+        self._decisions: list[Decision] = []
+        self._reasons: list[Reason] = []
+        self.steps = 0
+
+    def consider(self, ready: ReadyRule) -> None:
+        """Try a rule: its condition, the card's limits, then its actions."""
+        if ready.condition:
+            found = self._run(ready.condition)
+            if not found.value:
+                self._reason(ready, comparisons=_told(ready, found))
+                return
+        held = self._held_back(ready)
+        if held:
+            self._reason(ready, notes=(held,))
+            return
+        notes = [note for action in ready.rule.actions if (note := self._act(action, ready))]
+        self._reason(ready, fired=True, notes=tuple(notes))
+
+    def outcome(self) -> Outcome:
+        """Give what came of it; the state is the very same where no action touched it."""
+        state = self._before
+        if self._touched:
+            state = replace(
+                state,
+                variables=tuple(self._variables),
+                remaining=tuple(self._remaining),
+                hidden=self._hidden,
+                synchronizations=self._synchronizations,
+                sms=self._sms,
+            )
+        return Outcome(tuple(self._decisions), state, tuple(self._reasons), self.steps)
+
+    def _run(self, code: Code) -> Run:
+        found = run(code, self._facts, self._variables, self._cells)
+        self.steps += found.steps
+        return found
+
+    def _reason(
+        self,
+        ready: ReadyRule,
+        *,
+        fired: bool = False,
+        comparisons: tuple[Comparison, ...] = (),
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._reasons.append(Reason(self._event, ready.rule.name, fired, comparisons, notes))
+
+    def _held_back(self, ready: ReadyRule) -> str:
+        """Say what forbids a rule to fire, or nothing: then all of it may be done."""
+        limits = self._program.limits
+        if ready.synchronizes and self._started:
+            return "held back: this event has started a synchronization already"
+        if ready.synchronizes and self._synchronizations >= limits.synchronizations_per_day:
+            return f"held back: synchronizations_per_day is {limits.synchronizations_per_day}"
+        if ready.sms and self._sms + ready.sms > limits.sms_per_day:
+            return f"held back: sms_per_day is {limits.sms_per_day}"
+        return ""
+
+    def _act(self, action: Action, ready: ReadyRule) -> str:
+        """Do one action; give a note where it could not be done."""
+        self.steps += 1
+        match action:
+            case DoSynchronize():
+                self._synchronize(action)
+            case DoTell(text):
+                self._decisions.append(Tell(self._say(text)))
+            case DoReport(means):
+                self._sms += means is Rung.SMS
+                self._touched |= means is Rung.SMS
+                self._decisions.append(Report(means))
+            case DoBrowse(url):
+                self._decisions.append(Browse(fill(url, self._values())))
+            case DoSet(variable, code):
+                return self._set(variable, ready.sets[code])
+            case DoTimer(timer, after):
+                self._timer(timer, after)
+            case DoMenu(item, shown):
+                self._menu(item, shown=shown)
+        return ""
+
+    def _synchronize(self, action: DoSynchronize) -> None:
+        request = next(one for one in self._program.requests if one.name == action.request)
+        ask = None if action.ask is None else self._say(action.ask)
+        self._decisions.append(Synchronize(resolve(request, self._values()), ask))
+        self._synchronizations += 1
+        self._started = self._touched = True
+
+    def _set(self, variable: str, code: Code) -> str:
+        value = self._run(code).value
+        if not isinstance(value, int):
+            return f"{variable} was not set: its value is unknown"
+        place = next(
+            number for number, one in enumerate(self._program.variables) if one.name == variable
+        )
+        self._touched |= self._variables[place] != value
+        self._variables[place] = value
+        return ""
+
+    def _timer(self, timer: str, after: int | str) -> None:
+        minutes = minutes_of(after, self._values())
+        place = self._program.timers.index(timer)
+        self._touched |= self._remaining[place] != minutes
+        self._remaining[place] = minutes
+        self._decisions.append(StartTimer(timer, minutes))
+
+    def _menu(self, item: str, *, shown: bool) -> None:
+        names = [text.default for text in self._program.menu]
+        bit = 1 << names.index(item)
+        hidden = self._hidden & ~bit if shown else self._hidden | bit
+        self._touched |= hidden != self._hidden
+        self._hidden = hidden
+        items = visible_menu(self._program, hidden, self._language(), self._values())
+        self._decisions.append(SetMenu(items))
+
+    def _values(self) -> Mapping[str, int | str]:
+        return values_of(self._program, self._before)
+
+    def _language(self) -> str:
+        language = self._facts.get("language")
+        return language.decode("ascii", "replace") if isinstance(language, bytes) else ""
+
+    def _say(self, text: Text) -> str:
+        return fill(text.in_language(self._language()), self._values())
+
+
+def _told(ready: ReadyRule, found: Run) -> tuple[Comparison, ...]:
+    return tuple(Comparison(ready.listed[place], left, right) for place, left, right in found.false)
+
+
+def values_of(program: Program, state: MachineState) -> Mapping[str, int | str]:
+    """Give the current values of a program's parameters by name."""
+    names = (parameter.name for parameter in program.parameters)
+    return dict(zip(names, state.parameters, strict=True))
+
+
+def visible_menu(
+    program: Program, hidden: int, language: str, values: Mapping[str, int | str]
+) -> tuple[tuple[int, str], ...]:
+    """Give identifiers and texts of the entries that are not hidden."""
+    return tuple(
+        (number + 1, fill(item.in_language(language), values))
+        for number, item in enumerate(program.menu)
+        if not hidden >> number & 1
+    )

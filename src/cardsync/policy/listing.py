@@ -1,0 +1,126 @@
+"""Stack code read back as a person wrote it: what each comparison compares.
+
+The machine names a comparison by its place; here is its text, so that reasons can be told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cardsync.policy.facts import FACTS
+from cardsync.policy.interpreter import Cell
+from cardsync.policy.opcodes import COMPARISONS, Instruction, Op, instructions
+from cardsync.policy.program import Program
+from cardsync.policy.quantities import show
+from cardsync.policy.values import ValueType
+
+_SIGNS = {
+    Op.ADD: "+",
+    Op.SUBTRACT: "-",
+    Op.MULTIPLY: "*",
+    Op.EQUAL: "==",
+    Op.NOT_EQUAL: "!=",
+    Op.LESS: "<",
+    Op.LESS_EQUAL: "<=",
+    Op.GREATER: ">",
+    Op.GREATER_EQUAL: ">=",
+    Op.IN: "in",
+    Op.NOT_IN: "not in",
+    Op.TRUE: "is",
+    Op.FALSE: "is",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: its text, its type, and whether it stands there literally."""
+
+    text: str
+    type: ValueType
+    literal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A comparison: `left sign right`; of a lone truth `right` is the wanted one."""
+
+    left: Side
+    sign: str
+    right: Side
+
+
+def comparisons(code: bytes, program: Program) -> Mapping[int, Listed]:
+    """Give the comparisons of verified code by their place among the instructions."""
+    stack: list[Side] = []
+    found: dict[int, Listed] = {}
+    for place, instruction in enumerate(instructions(code)):
+        taken = stack[len(stack) - instruction.taken :]
+        del stack[len(stack) - instruction.taken :]
+        if instruction.op in COMPARISONS:
+            found[place] = _listed(instruction.op, taken)
+            stack.append(Side("", ValueType.TRUTH))
+        elif instruction.given:
+            stack.append(_side(instruction, taken, program))
+    return found
+
+
+def _listed(op: Op, taken: list[Side]) -> Listed:
+    left, *others = taken
+    if op in (Op.TRUE, Op.FALSE):
+        return Listed(left, _SIGNS[op], Side(op.name.lower(), ValueType.TRUTH, literal=True))
+    kind = left.type if not left.literal else others[0].type
+    shown = [_retyped(side, kind) for side in others]
+    if op in (Op.IN, Op.NOT_IN):
+        text = "(" + ", ".join(side.text for side in shown) + ")"
+        return Listed(left, _SIGNS[op], Side(text, kind, literal=True))
+    return Listed(_retyped(left, kind), _SIGNS[op], shown[0])
+
+
+def _retyped(side: Side, kind: ValueType) -> Side:
+    """Show a literal number in the terms of what it is compared with."""
+    if side.literal and side.text.isdecimal():
+        return Side(show(int(side.text), kind), kind, literal=True)
+    return side
+
+
+def _side(instruction: Instruction, taken: list[Side], program: Program) -> Side:
+    op, operand = instruction.op, instruction.operand
+    match op:
+        case Op.FACT:
+            return Side(FACTS[operand].name, FACTS[operand].type)
+        case Op.VARIABLE:
+            variable = program.variables[operand]
+            return Side(variable.name, variable.type)
+        case Op.PARAMETER:
+            parameter = program.parameters[operand]
+            return Side(parameter.name, parameter.type)
+        case Op.LITERAL:
+            value = program.literals[operand]
+            return Side(show(value, ValueType.TEXT), ValueType.TEXT, literal=True)
+        case Op.NUMBER8 | Op.NUMBER16:
+            return Side(str(operand), ValueType.NUMBER, literal=True)
+    left, right = taken
+    kind = max(left.type, right.type)
+    return Side(f"{left.text} {_SIGNS[op]} {right.text}", kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A comparison that was false: what it says, and the values that its sides had.
+
+    `right` is None for a membership or a lone truth, whose `listed.right` says what was wanted.
+    """
+
+    listed: Listed
+    left: Cell
+    right: Cell
+
+    def __str__(self) -> str:
+        left, right = self.listed.left, self.listed.right
+        was = f"{left.text} was {show(self.left, left.type)}"
+        if right.literal:
+            wanted = right.text if self.listed.sign in ("is", "==") else self._wanted()
+            return f"{was} (wanted {wanted})"
+        return f"{was} (wanted {self._wanted()}, which was {show(self.right, right.type)})"
+
+    def _wanted(self) -> str:
+        return f"{self.listed.sign} {self.listed.right.text}"
