@@ -262,11 +262,11 @@ class Applet:
     def _arm(self) -> None:
         """Let the terminal wake us when the next timer of the policy runs out."""
         machine = self._machine()
-        minutes = machine.next_timer_minutes() if machine else None
-        if minutes is None or self._armed or self._profile is None:
+        if machine is None or self._armed or self._profile is None:
             return
         self._armed = True
-        self._offer(commands.start_timer(_POLICY_TIMER, min(minutes, _DAY) * 60))
+        minutes = min(machine.next_timer_minutes(machine.state), _DAY)
+        self._offer(commands.start_timer(_POLICY_TIMER, minutes * 60))
 
     def _consented(self, request: ResolvedRequest, response: TerminalResponse | None) -> None:
         if response is not None and commands.is_yes(response):

@@ -84,7 +84,7 @@ class Orders:
         retry = request.retry
         if retry is None or attempt >= retry.attempts:
             return None
-        minutes = min(retry.first * retry.backoff ** (attempt - 1), _DAY)
+        minutes = min(retry.first << retry.shift * (attempt - 1), _DAY)
         seed = self._memory.read(cell(f"{MF}/2FE2")) + self._memory.read(_COUNTER)
         spread = sha256(seed).digest()[0] / 255 * 2 - 1
         return max(1, min(round(minutes * (1 + spread * retry.jitter / 100)), _DAY))

@@ -1,0 +1,145 @@
+"""What a REQUEST SYNCHRONIZATION orders, checked against what this terminal can do.
+
+docs/request-synchronization.md clauses 3 and 4: everything that the synchronization needs is in
+the command; what is missing, unknown or not for this terminal is refused at once, by name.
+"""
+
+from base64 import b64encode
+from collections.abc import Container
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeVar
+
+from cardsync.terminal import outcome
+from cardsync.toolkit import synchronization_objects as so
+from cardsync.toolkit.codes import GeneralResult
+from cardsync.toolkit.commands import ProactiveCommand, first
+from cardsync.toolkit.information import Imei
+from cardsync.toolkit.objects import Result
+from cardsync.toolkit.synchronization import Operation, Permanent, reference_of
+
+DATABASES = {"devman", "./devman", ""}
+_VERSIONS = {0x00, 0x12}
+_REPRESENTATIONS = {so.Representation.ANY, so.Representation.WBXML, so.Representation.XML}
+_DEFAULT_MASK = 0x0003  # identity and language, where the command has no category mask
+_SCHEMES = {so.Transport.HTTP: "http://", so.Transport.HTTPS: "https://"}
+
+
+_Wanted = TypeVar("_Wanted")
+
+
+class Refused(Exception):
+    """The order is refused with this result; a reason, not an error."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order that can be done. `kind` is a SyncML alert code or 0; `token` is base64 or None."""
+
+    reference: bytes
+    transport: int
+    representation: int
+    kind: int
+    server: str
+    target: str
+    mask: int
+    notify: bool
+    token: bytes | None
+
+    def __repr__(self) -> str:
+        """Leave the token out."""
+        return f"Ordered({self.reference.hex()}, {self.server}, {self.target}, {self.kind})"
+
+
+def read_order(command: ProactiveCommand, imei: str, transports: Container[int]) -> Ordered:
+    """Read and check a command; raise `Refused` with the result that is owed."""
+    if command.details.qualifier & 0x03 != Operation.START:
+        raise Refused(Result(GeneralResult.BEYOND_CAPABILITIES))
+    parts = command.parts
+    protocol = _needed(first(parts, so.SynchronizationProtocol))
+    offered = _needed(first(parts, so.TransportList)).transports
+    kind = _needed(first(parts, so.SynchronizationType)).code
+    source = _needed(first(parts, so.SourceDatabase))
+    target = _needed(first(parts, so.TargetDatabase))
+    _check_protocol(protocol)
+    _check_source(source, imei)
+    server = _server(target)
+    mask = first(parts, so.CategoryMask)
+    notification = first(parts, so.Notification)
+    return Ordered(
+        reference_of(command) or sha256(command.encode()).digest()[:8],
+        _transport(offered, transports, server),
+        protocol.representation,
+        kind,
+        server,
+        _database(target, Permanent.TARGET_DATABASE_UNKNOWN),
+        _DEFAULT_MASK if mask is None else mask.mask,
+        notification is not None and notification.mode > 0,
+        _token(first(parts, so.AuthenticationReference)),
+    )
+
+
+def _needed(found: _Wanted | None) -> _Wanted:
+    if found is None:
+        raise Refused(Result(GeneralResult.VALUES_MISSING))
+    return found
+
+
+def _check_protocol(protocol: so.SynchronizationProtocol) -> None:
+    if protocol.protocol not in {so.Protocol.TERMINAL_DEFAULT, so.Protocol.SYNCML_DS}:
+        raise Refused(outcome.refused(Permanent.PROTOCOL))
+    if protocol.version not in _VERSIONS:
+        raise Refused(outcome.refused(Permanent.VERSION))
+    if protocol.representation not in _REPRESENTATIONS:
+        raise Refused(outcome.refused(Permanent.REPRESENTATION))
+
+
+def _check_source(source: so.SourceDatabase, imei: str) -> None:
+    ours = (so.DeviceIdType.IMEI, Imei(imei).value())
+    if source.device_type != so.DeviceIdType.THIS_TERMINAL and ours != (
+        source.device_type,
+        source.device,
+    ):
+        raise Refused(outcome.refused(Permanent.NOT_THIS_TERMINAL))
+    if source.database_type == so.DatabaseIdType.DEFAULT:
+        return
+    if _database(source, Permanent.SOURCE_UNKNOWN) not in DATABASES:
+        raise Refused(outcome.refused(Permanent.SOURCE_UNKNOWN))
+
+
+def _database(named: so.Database, otherwise: Permanent) -> str:
+    try:
+        return named.uri
+    except ValueError as exc:
+        raise Refused(outcome.refused(otherwise)) from exc
+
+
+def _server(target: so.TargetDatabase) -> str:
+    if target.device_type != so.DeviceIdType.URI:
+        raise Refused(outcome.refused(Permanent.TARGET_UNREACHABLE))
+    try:
+        return target.device.decode("ascii")
+    except UnicodeDecodeError as exc:
+        raise Refused(outcome.refused(Permanent.TARGET_UNREACHABLE)) from exc
+
+
+def _transport(offered: tuple[int, ...], ours: Container[int], server: str) -> int:
+    """Take the first transport of the list that we have and that fits the address."""
+    for transport in offered:
+        scheme = _SCHEMES.get(so.Transport(transport)) if transport in _SCHEMES else None
+        if transport in ours and scheme is not None and server.lower().startswith(scheme):
+            return transport
+    raise Refused(outcome.refused(Permanent.TRANSPORT))
+
+
+def _token(reference: so.AuthenticationReference | None) -> bytes | None:
+    """Give the one-time token in base64; other schemes need what this agent does not have."""
+    if reference is None or reference.scheme == so.AuthenticationScheme.NONE:
+        return None
+    if reference.scheme != so.AuthenticationScheme.ONE_TIME_TOKEN:
+        raise Refused(outcome.refused(Permanent.CLIENT_AUTHENTICATION))
+    return b64encode(reference.data)
