@@ -12,21 +12,17 @@ from dataclasses import dataclass, replace
 from itertools import count, groupby
 
 from cardsync.syncml import codec
-from cardsync.syncml.codec import media_type
 from cardsync.syncml.datastore import Change, ChangeKind
-from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import (
     Add,
     Command,
     Delete,
     Item,
-    Location,
     Message,
     Meta,
     Replace,
     Sync,
     SyncHdr,
-    Version,
 )
 
 Manipulation = Add | Replace | Delete
@@ -129,6 +125,10 @@ class Letter:
         """Put a command at the end."""
         self._commands.append(command)
 
+    def extend(self, commands: Iterable[Command]) -> None:
+        """Put commands at the end, in order."""
+        self._commands.extend(commands)
+
     def room(self) -> int:
         """Give how many octets of items the message can still take."""
         overhead = self._by_type(_WBXML_SYNC, _XML_SYNC)
@@ -192,21 +192,6 @@ class Letter:
             data, form = base64.b64encode(data), "b64"
         meta = Meta(format=form, size=piece.size) if form or piece.size is not None else None
         return Item(named.target, named.source, meta, data, piece.more)
-
-
-def devinf_uri(version: Version) -> str:
-    """Give the address of the device information. Representation Protocol 1.2, Put and Get."""
-    return "./devinf" + version.dtd.replace(".", "")
-
-
-def devinf_meta(content_type: str) -> Meta:
-    """Give the type of device information in this representation."""
-    return Meta(type=media_type(content_type).replace("syncml", "syncml-devinf"))
-
-
-def devinf_item(devinf: DevInf, version: Version) -> Item:
-    """Give device information as an item."""
-    return Item(source=Location(devinf_uri(version)), data=devinf)
 
 
 def _is_text(data: bytes) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cardsync.errors import PeerError
-from cardsync.syncml import auth, incoming
+from cardsync.syncml import auth, description, incoming
 from cardsync.syncml.datastore import ServerDatastore
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import (
@@ -40,7 +40,7 @@ from cardsync.syncml.elements import (
 )
 from cardsync.syncml.events import Authenticated, Event, Finished, PeerDescribed
 from cardsync.syncml.kinds import kind_of
-from cardsync.syncml.letter import Letter, devinf_item, devinf_meta, devinf_uri
+from cardsync.syncml.letter import Letter
 from cardsync.syncml.serving import Databases
 from cardsync.syncml.state import Phase, ServerState
 from cardsync.syncml.status import StatusCode
@@ -128,7 +128,7 @@ class _Turn:
             state, lambda name: open_datastore(self._state.identity or "", name)
         )
         self._events: list[Event] = []
-        self._after: list[Command] = []  # what follows the Status commands
+        self._after: list[Results] = []  # what follows the Status commands
         self._asks = False  # whether the client must answer something of this reply
         self._letter = self._begin_letter(request.header)
 
@@ -173,8 +173,8 @@ class _Turn:
         """Do what every command asks, then go on with our own package."""
         for command in self._request.commands:
             self._serve(command)
-        for command in self._after:
-            self._letter.add(command)
+        for results in self._after:
+            self._letter.add(replace(results, cmd_id=self._letter.number()))
         if self._request.final:
             self._end_package()
         return self._close(digest, final=self._go_on())
@@ -200,29 +200,19 @@ class _Turn:
 
     def _on_devinf(self, command: Put | Results) -> None:
         """Take the client's device information."""
-        for item in command.items:
-            if isinstance(item.data, DevInf):
-                self._events.append(PeerDescribed(item.data))
-                self._state = replace(self._state, asked_devinf=True)
+        devinf = description.told(command)
+        if devinf is not None:
+            self._events.append(PeerDescribed(devinf))
+            self._state = replace(self._state, asked_devinf=True)
         self._answer(command, StatusCode.OK)
 
     def _on_get(self, command: Get) -> None:
         """Give our device information; there is nothing else to get."""
-        header = self._request.header
-        asked = [item.target.uri for item in command.items if item.target]
-        if self._config.devinf is None or asked != [devinf_uri(header.version)]:
-            self._answer(command, StatusCode.NOT_FOUND)
-            return
-        self._answer(command, StatusCode.OK)
-        self._after.append(
-            Results(
-                cmd_id=self._letter.number(),
-                msg_ref=header.msg_id,
-                cmd_ref=command.cmd_id,
-                meta=devinf_meta(self._config.content_type),
-                items=(devinf_item(self._config.devinf, header.version),),
-            )
-        )
+        header, config = self._request.header, self._config
+        results = description.answer(command, config.devinf, header, config.content_type)
+        self._answer(command, StatusCode.OK if results else StatusCode.NOT_FOUND)
+        if results:
+            self._after.append(results)
 
     def _on_alert(self, alert: Alert) -> None:
         """Take the client's wish to synchronize a database; other Alerts ask for nothing."""
@@ -253,8 +243,8 @@ class _Turn:
         results = self._databases.apply(at, sync)
         if not self._request.header.no_resp:
             message = self._request.header.msg_id
-            for status in incoming.statuses(sync, results, message, self._letter.number):
-                self._letter.add(status)
+            number = self._letter.number
+            self._letter.extend(incoming.statuses(sync, results, message, number))
 
     def _may_sync(self, sync: Sync, at: int | None) -> StatusCode:
         if at is None:
@@ -303,9 +293,8 @@ class _Turn:
         """Ask for the client's device information where it is unknown."""
         if self._config.peer_known or self._state.asked_devinf:
             return
-        items = (Item(target=Location(devinf_uri(self._request.header.version))),)
-        meta = devinf_meta(self._config.content_type)
-        self._letter.add(Get(self._letter.number(), items, meta))
+        version, content_type = self._request.header.version, self._config.content_type
+        self._letter.add(description.ask(self._letter.number(), version, content_type))
         self._asks = True
         self._state = replace(self._state, asked_devinf=True)
 

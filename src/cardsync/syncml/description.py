@@ -1,0 +1,50 @@
+"""Device information as both roles put, get and give it.
+
+OMA DS Protocol 1.2, "Device information exchange"; its address is that of the version, such as
+"./devinf12".
+"""
+
+from cardsync.syncml.codec import media_type
+from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.elements import Get, Item, Location, Meta, Put, Results, SyncHdr, Version
+
+
+def ask(number: int, version: Version, content_type: str) -> Get:
+    """Ask for the peer's device information."""
+    return Get(number, (Item(target=Location(_uri(version))),), _meta(content_type))
+
+
+def tell(number: int, devinf: DevInf, version: Version, content_type: str) -> Put:
+    """Give ours unasked."""
+    return Put(number, (Item(source=Location(_uri(version)), data=devinf),), _meta(content_type))
+
+
+def answer(get: Get, devinf: DevInf | None, header: SyncHdr, content_type: str) -> Results | None:
+    """Answer what the peer asked for in the message of a header; None if there is no such thing.
+
+    The number of the command is yet to be set.
+    """
+    asked = [item.target.uri for item in get.items if item.target]
+    if devinf is None or asked != [_uri(header.version)]:
+        return None
+    return Results(
+        cmd_id=0,
+        msg_ref=header.msg_id,
+        cmd_ref=get.cmd_id,
+        meta=_meta(content_type),
+        items=(Item(source=Location(_uri(header.version)), data=devinf),),
+    )
+
+
+def told(command: Put | Results) -> DevInf | None:
+    """Take the peer's device information; None if the command has something else."""
+    return next((item.data for item in command.items if isinstance(item.data, DevInf)), None)
+
+
+def _uri(version: Version) -> str:
+    return "./devinf" + version.dtd.replace(".", "")
+
+
+def _meta(content_type: str) -> Meta:
+    """Give the type of device information in this representation."""
+    return Meta(type=media_type(content_type).replace("syncml", "syncml-devinf"))
