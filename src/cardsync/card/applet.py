@@ -31,6 +31,7 @@ from cardsync.policy.decisions import (
     Synchronize,
     Tell,
 )
+from cardsync.policy.explain import explain_one, show_event
 from cardsync.policy.facts import Event
 from cardsync.policy.machine import Machine
 from cardsync.policy.program import Program
@@ -240,6 +241,9 @@ class Applet:
         self._memory.write(_STATE, outcome.state.encode())
         if outcome.reasons:
             self.reasons = outcome.reasons
+        for reason in outcome.reasons:
+            if reason.fired:
+                self._note(f"{show_event(reason.event)}: {explain_one(reason)}")
         for decision in outcome.decisions:
             self._act(decision)
         self._arm()
