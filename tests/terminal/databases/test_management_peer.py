@@ -202,6 +202,18 @@ def test_add_that_comes_twice(subject: Subject) -> None:
     assert {first.identifier: data("a", "2")} == subject.items()
 
 
+def test_replaced_after_it_came_back(database: ManagementDatabase) -> None:
+    """A REPLACE of what was removed and came back under another name changes what there is."""
+    subject = Management(database)
+    gone = subject.put("a", "1")
+    subject.remove("a")
+    back = subject.put("a", "2")
+    answers = subject.datastore.apply([Change(REPLACE, gone, data("a", "3"))])
+
+    assert [Applied(200, back)] == answers
+    assert {back: data("a", "3")} == subject.items()
+
+
 def test_what_is_not_there(subject: Subject) -> None:
     """A DELETE of what is not there is 211, a REPLACE 404; a deleted item comes back by REPLACE."""
     gone = subject.put("a", "1")
@@ -212,12 +224,13 @@ def test_what_is_not_there(subject: Subject) -> None:
             Change(DELETE, "77"),
             Change(DELETE, "", None, "guid-7"),
             Change(REPLACE, "77", data("b", "1")),
+            Change(REPLACE, "no number", data("b", "1")),
             Change(DELETE, gone),
             Change(REPLACE, gone, data("a", "2")),
         ]
     )
 
-    assert [211, 211, 404, 211, 201] == [answer.code for answer in answers]
+    assert [211, 211, 404, 404, 211, 201] == [answer.code for answer in answers]
     assert {gone: data("a", "2")} == subject.items()
     assert [] == told(subject, token)
 

@@ -105,26 +105,23 @@ def test_mask_limits_what_is_told(database: ManagementDatabase) -> None:
     assert ["1"] == [change.identifier for change in names.changes(since)]
 
 
-def test_mask_limits_what_the_peer_does(database: ManagementDatabase) -> None:
-    """Outside of the mask the peer writes and deletes nothing, nor fields it was not told."""
+def test_mask_takes_nothing_away(database: ManagementDatabase) -> None:
+    """A peer empties and removes by no means what it was never told; what it writes is taken."""
     database.update([EDITOR, GAME, LANGUAGE], full=True)
     names = database.datastore(SERVER, 0x10)
-    renamed = Application("vim", "Editor")
     answers = names.apply(
         [
-            Change(REPLACE, "1", renamed.encode()),
-            Change(REPLACE, "2", Application("chess", "chess").encode()),
-            Change(DELETE, "2"),
-            Change(ADD, "", Parameter("./DevInfo/Man", "x").encode(), "guid-1"),
-            Change(ADD, "", LANGUAGE.encode(), "guid-2"),
+            Change(REPLACE, "1", Application("vim", "Editor").encode()),
+            Change(ADD, "", data("Network/APN", "internet"), "guid-1"),
         ]
     )
+    renamed, access = replace(EDITOR, name="Editor"), Parameter("./Ext/Network/APN", "internet")
     names.forget()
 
-    assert [200, 403, 403, 403, 403] == [answer.code for answer in answers]
-    assert (replace(EDITOR, name="Editor"), GAME, LANGUAGE) == database.records()
+    assert [200, 201] == [answer.code for answer in answers]
+    assert (renamed, GAME, LANGUAGE, access) == database.records()
     assert names.prune() == 1
-    assert (GAME, LANGUAGE) == database.records()
+    assert (GAME, LANGUAGE, access) == database.records()
 
 
 def test_wider_mask_needs_everything_anew(database: ManagementDatabase) -> None:

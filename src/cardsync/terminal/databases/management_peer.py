@@ -1,7 +1,8 @@
 """The device-management database as one peer sees it: the contract of a client's datastore.
 
-What the category mask of the command does not admit does not exist for the peer: it is neither
-told nor counted, and the peer cannot write, delete or clear it.
+What the category mask of the command does not admit is never told to the peer; nor does it lose
+anything by a peer that was never told of it: a refresh does not remove it, and a record that
+comes back without the fields that were kept from the peer does not empty them.
 """
 
 import re
@@ -16,7 +17,7 @@ from cardsync.terminal.databases.management_file import ManagementFile, record_o
 
 _LUID = re.compile("[0-9]{1,18}")  # what SQLite keeps in 64 bits
 _OK, _ADDED, _NOT_DELETED = 200, 201, 211
-_FORBIDDEN, _NOT_FOUND, _UNSUPPORTED, _EXISTS, _FULL = 403, 404, 415, 418, 420
+_NOT_FOUND, _UNSUPPORTED, _EXISTS, _FULL = 404, 415, 418, 420
 
 
 class ManagementDatastore:
@@ -78,8 +79,8 @@ class ManagementDatastore:
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """Do what the peer asks in one transaction, in this order, and answer each.
 
-        Beside the statuses of the contract: 403 outside of the mask, 418 where a record would get
-        the key of another one. On a full disk nothing is done and each is answered 420.
+        Beside the statuses of the contract 418, where a record would get the key of another one.
+        On a full disk nothing is done, and each is answered 420.
         """
         try:
             with self._file.transaction():
@@ -178,12 +179,11 @@ class ManagementDatastore:
         named, holder = self._find(change), self._file.luid(value.key)
         if change.identifier and named is None:
             return Applied(_NOT_FOUND, change.identifier)
-        if named is not None and holder not in {None, named}:
+        alive = named is not None and self._file.record(named) is not None
+        if alive and holder not in {None, named}:
             return Applied(_EXISTS, str(named))
-        luid = holder if named is None else named  # the same key is the same item
+        luid = named if alive or holder is None else holder  # the same key is the same item
         ours = None if luid is None else self._file.record(luid)
-        if self._hidden(value) or (ours is not None and self._hidden(ours)):
-            return Applied(_FORBIDDEN, change.identifier)
         value = record.restore(value, ours, self._limit)
         if luid is None:
             luid = self._file.add(value, collected=False)
@@ -198,16 +198,11 @@ class ManagementDatastore:
         luid = self._find(change)
         if luid is None:
             return Applied(_NOT_DELETED, change.identifier)
-        ours = self._file.record(luid)
-        if ours is not None and self._hidden(ours):
-            return Applied(_FORBIDDEN, str(luid))
-        if ours is not None:
+        there = self._file.record(luid) is not None
+        if there:
             self._file.bury(luid)
         self._note(luid, at_peer=False)
-        return Applied(_NOT_DELETED if ours is None else _OK, str(luid))
-
-    def _hidden(self, value: Record) -> bool:
-        return not record.category(value) & self._mask
+        return Applied(_OK if there else _NOT_DELETED, str(luid))
 
     def _find(self, change: Change) -> int | None:
         """Find the item that a change means, which may be a tombstone."""
