@@ -140,6 +140,13 @@ def test_builder_after_an_error() -> None:
 
 
 @TYPES
+def test_meta_information_as_data(content_type: str) -> None:
+    """Meta-information in data must say something, else it would be read as no octets."""
+    with pytest.raises(LocalError):
+        codec.encoded_size(Item(data=Meta()), content_type)
+
+
+@TYPES
 @pytest.mark.parametrize("version", Version)
 def test_encoded_size(content_type: str, version: Version) -> None:
     """The size of a command is what it adds to a message."""

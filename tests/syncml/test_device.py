@@ -71,6 +71,13 @@ def test_types_in_the_wrong_place() -> None:
         _written(replace(device("1.2"), ct_caps=(cap,)))
 
 
+def test_no_types() -> None:
+    """Without content types there is no CTCap. NOCTCAP, as some peers call it."""
+    info = replace(device("1.1"), ct_caps=())
+
+    assert "CTCap" not in _written(info)
+
+
 def test_flat_types() -> None:
     """One CTCap may hold several types; a size and values belong to what is named before them."""
     info = _read(

@@ -162,7 +162,9 @@ def test_device_information_as_text() -> None:
     assert getattr(command.items[0].data, "device_id", None) == "d"
 
 
-@pytest.mark.parametrize("document", [b"rubbish", b"<DevInf/>", b"\x02\xa4\x03\x6a\x00\x0a"])
+@pytest.mark.parametrize(
+    "document", [b"rubbish", b"<DevInf/>", b"<Item/>", b"\x02\xa4\x03\x6a\x00\x0a"]
+)
 def test_device_information_refused(document: bytes) -> None:
     """The message is refused, at the data."""
     meta = Meta(type="application/vnd.syncml-devinf+wbxml")

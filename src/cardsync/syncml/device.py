@@ -256,29 +256,30 @@ def _read_caps(node: Node) -> tuple[CtCap, ...]:
 def _unfold(flat: Node) -> list[Node]:
     """Put around each type, property and parameter of a flat CTCap what 1.2 has there."""
     caps: list[Node] = []
-    cap = prop = latest = flat
+    in_cap: list[Node] = []
+    in_property = in_latest = in_cap
     for child in flat.children:
         if child.name == "CTType":
-            cap = prop = latest = _below(None, "CTCap", child)
-            caps.append(cap)
+            in_cap = in_property = in_latest = _below(caps, "CTCap", child)
         elif not caps:
             raise Unreadable(child, "no CTType before it")
         elif child.name == "PropName":
-            prop = latest = _below(cap, "Property", child)
+            in_property = in_latest = _below(in_cap, "Property", child)
         elif child.name == "ParamName":
-            latest = _below(prop, "PropParam", child)
-        elif child.name == "Size" and latest is prop:
+            in_latest = _below(in_property, "PropParam", child)
+        elif child.name == "Size" and in_latest is in_property:
             child.name = "MaxSize"
-        latest.children = [*latest.children, child]
+        in_latest.append(child)
     return caps
 
 
-def _below(parent: Node | None, name: str, begin: Node) -> Node:
-    """Make a node that begins where another one does, as the last one of its parent."""
+def _below(parent: list[Node], name: str, begin: Node) -> list[Node]:
+    """Put a node into a list, with the offset of another one, and give the list of its own."""
     made = Node(name, begin.offset)
-    if parent:
-        parent.children = [*parent.children, made]
-    return made
+    inside: list[Node] = []
+    made.children = inside
+    parent.append(made)
+    return inside
 
 
 def _read_cap(node: Node) -> CtCap:

@@ -1,7 +1,7 @@
 """XML: the other representation. Representation Protocol 1.2 clause 6.
 
-Read by expat with handlers that refuse declarations of entities and internal subsets and pass
-over a bare DOCTYPE, attributes and elements of foreign name spaces. Written without DOCTYPE,
+Read by expat with handlers that refuse internal subsets, where entities would be declared, and
+pass over a bare DOCTYPE, attributes and elements of foreign name spaces. Written without DOCTYPE,
 with the name spaces that libsynthesis and libwbxml look for.
 """
 
@@ -67,7 +67,6 @@ class _Handlers:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
         self._parser.StartDoctypeDeclHandler = self._doctype
-        self._parser.EntityDeclHandler = self._entity
         self._parser.SkippedEntityHandler = self._skipped
 
     def parse(self, octets: bytes) -> Node:
@@ -79,8 +78,15 @@ class _Handlers:
         except (LookupError, ValueError):  # of an encoding that Python does not have
             raise self._refusal("the encoding cannot be read") from None
         finally:
-            del self._parser  # which holds us as well: nobody would let go of the tree
+            self._let_go()
         return self._lists[0][0]
+
+    def _let_go(self) -> None:
+        """Take the handlers away: expat and they would hold each other, and the tree, for long."""
+        parser = self._parser
+        parser.StartElementHandler = parser.EndElementHandler = None
+        parser.CharacterDataHandler = parser.SkippedEntityHandler = None
+        parser.StartDoctypeDeclHandler = None
 
     def _refusal(self, reason: str, answer: int = BAD_FORMAT) -> MalformedMessage:
         return MalformedMessage(
@@ -123,9 +129,6 @@ class _Handlers:
     def _doctype(self, _name: str, _system: str | None, _public: str | None, inside: int) -> None:
         if inside:
             raise self._refusal("a document type with declarations of its own")
-
-    def _entity(self, *_declaration: object) -> None:
-        raise self._refusal("a declaration of an entity")
 
     def _skipped(self, *_entity: object) -> None:
         raise self._refusal("an unknown entity")
