@@ -1,0 +1,87 @@
+"""The trace of a run: APDU, SMPP and HTTP in one pcapng file, and each SyncML message in its own.
+
+What the packets carry is what crossed; their IP, UDP and TCP headers are made here, with the
+usual ports in place of those that happened to be free. The password of an SMPP bind is blotted
+out: a trace is passed on.
+"""
+
+import re
+import threading
+import time
+from pathlib import Path
+
+from cardsync.octets import pcapng
+from cardsync.octets.apdu import CommandApdu, ResponseApdu
+from cardsync.toolkit import trace
+from cardsync.transport.smpp_codes import CommandId
+
+_CLIENT_PORTS = 40_000
+_BINDS = {CommandId.BIND_RECEIVER, CommandId.BIND_TRANSMITTER, CommandId.BIND_TRANSCEIVER}
+_AUTHORIZATION = re.compile(rb"(?im)^(authorization|x-syncml-hmac):[^\r\n]*")
+
+
+class Capture:
+    """Writes the trace to `path` and messages to the folder `messages`; for several threads."""
+
+    def __init__(self, path: Path, messages: Path) -> None:
+        self.path, self.messages = path, messages
+        self._lock = threading.Lock()
+        self._streams: dict[frozenset[str], tuple[str, pcapng.TcpStream]] = {}
+        self._number = 0
+        messages.mkdir(parents=True, exist_ok=True)
+        for old in messages.iterdir():
+            old.unlink()
+        self._file = path.open("wb")
+        self._write(pcapng.header())
+
+    def close(self) -> None:
+        """Close the trace."""
+        with self._lock:
+            self._file.close()
+
+    def apdu(self, command: CommandApdu, response: ResponseApdu) -> None:
+        """Put an APDU exchange into the trace."""
+        with self._lock:
+            self._write(pcapng.packet(trace.packet(command, response), time.time()))
+
+    def smpp(self, way: str, octets: bytes) -> None:
+        """Put an SMPP PDU into the trace; `way` is `from>to`."""
+        self._tcp(way, _without_password(octets), 2775)
+
+    def http(self, way: str, octets: bytes) -> None:
+        """Put octets of an HTTP connection into the trace."""
+        self._tcp(way, _AUTHORIZATION.sub(rb"\1: -", octets), 8080)
+
+    def message(self, kind: str, octets: bytes) -> None:
+        """Keep a SyncML message in a file of its own."""
+        with self._lock:
+            self._number += 1
+            suffix = "xml" if octets[:1] == b"<" else "wbxml"
+            path = self.messages / f"{self._number:03}-{kind}.{suffix}"
+        path.write_bytes(octets)
+
+    def _tcp(self, way: str, octets: bytes, port: int) -> None:
+        source, _, destination = way.partition(">")
+        with self._lock:
+            now, key = time.time(), frozenset({source, destination})
+            if key not in self._streams:
+                stream = pcapng.TcpStream(_CLIENT_PORTS + len(self._streams), port)
+                self._streams[key] = (source, stream)
+                for packet in stream.opening():
+                    self._write(pcapng.packet(packet, now))
+            client, stream = self._streams[key]
+            for packet in stream.data(octets, from_client=source == client):
+                self._write(pcapng.packet(packet, now))
+
+    def _write(self, block: bytes) -> None:
+        self._file.write(block)
+        self._file.flush()
+
+
+def _without_password(octets: bytes) -> bytes:
+    """Blot out the second C-octet string of a bind. SMPP 3.4 clause 4.1."""
+    if len(octets) < 16 or int.from_bytes(octets[4:8], "big") not in _BINDS:
+        return octets
+    start = octets.index(0, 16) + 1
+    end = octets.index(0, start)
+    return octets[:start] + b"*" * (end - start) + octets[end:]
