@@ -1,6 +1,5 @@
 """A real PostgreSQL for the whole run, one database for each worker, emptied for each test."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -52,8 +51,3 @@ def database(opened: Database) -> Iterator[Database]:
         connection.execute(
             "TRUNCATE device, ident, pairing, credential, card, card_ident RESTART IDENTITY CASCADE"
         )
-
-
-def running_as_root() -> bool:
-    """Say whether the tests run as root."""
-    return os.geteuid() == 0

@@ -41,7 +41,7 @@ def accept(
 ) -> str:
     """Show a token in a transaction of its own."""
     with cards._database.transaction() as connection:
-        return cards.accept_token(connection, octets, target, session, now)
+        return cards.accept_token(connection, octets, [target], session, now).iccid
 
 
 def test_card_is_found_by_each_identity(cards: Cards) -> None:
@@ -169,7 +169,7 @@ def test_token_that_is_not_genuine(cards: Cards, octets: bytes) -> None:
 def test_token_counts_only_with_its_transaction(cards: Cards, database: Database) -> None:
     """A message that fails leaves its token unused."""
     with database.transaction() as connection:
-        cards.accept_token(connection, token(1), TARGET, "a", NOW)
+        cards.accept_token(connection, token(1), [TARGET], "a", NOW)
         connection.rollback()
 
     assert ICCID == accept(cards, token(1), "b")

@@ -126,14 +126,23 @@ def test_merge_by_fields(database: Database) -> None:
         assert None is store.merge(b"no record", bash("2"))
 
 
-def test_loser_of_a_conflict_is_kept(database: Database) -> None:
-    """The losing version can be read in the history (requirement O-9)."""
+def test_losers_of_conflicts_are_kept(database: Database) -> None:
+    """The losing version, theirs or ours, can be read in the history (requirement O-9)."""
+    theirs = Change(ADD, "", bash("0"), "5")
     with database.transaction() as connection:
         store = make_store(connection)
         store.put("g", bash("1"))
-        store.keep([Change(ADD, "g", bash("0")), Change(DELETE, "g", None)])
+        ours = store.conflicts("0.0", [theirs])[0]
+        store.keep([theirs, Change(DELETE, "", None, "6")])
+        assert ours is not None
+        store.keep([ours])
+        store.apply([Change(REPLACE, ours.identifier, bash("2"), "5")])
 
-        assert [("bash", bash("0"), "conflict")] == history(connection)
+        assert ("g", bash("1")) == (ours.identifier, ours.data)
+        assert sorted(history(connection)) == [
+            ("bash", bash("0"), "conflict"),
+            ("bash", bash("1"), "conflict"),
+        ]
 
 
 def test_anchors_keep_the_last_two(database: Database) -> None:

@@ -5,6 +5,7 @@ used: after any crash the next one is higher, so that a card never sees one twic
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +37,14 @@ class Card:
     application: str | None
     application_version: str | None
     key_sets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Whose token was accepted, and for which of the targets."""
+
+    iccid: str
+    target: str
 
 
 class Cards:
@@ -120,9 +129,14 @@ class Cards:
             )
 
     def accept_token(
-        self, connection: Connection, token: bytes, target: str, session: str, now: datetime
-    ) -> str:
-        """Accept a card's one-time token for a target database; give the card's ICCID.
+        self,
+        connection: Connection,
+        token: bytes,
+        targets: Collection[str],
+        session: str,
+        now: datetime,
+    ) -> Accepted:
+        """Accept a card's one-time token for one of the target databases.
 
         It is accepted once; again only by the same `session`, within `TOKEN_WINDOW`. It counts
         when the caller's transaction is committed. Raises `PeerError` (answer 401) for a token
@@ -132,7 +146,7 @@ class Cards:
         known = connection.execute("SELECT 1 FROM card WHERE iccid = %s FOR UPDATE", [iccid])
         if known.fetchone() is None:
             raise PeerError("the token is of no card of ours", answer=_UNAUTHORIZED)
-        counter = _verify(self._key_sets(connection, iccid), token, target)
+        counter, target = _verify(self._key_sets(connection, iccid), token, targets)
         last = connection.execute(
             "SELECT counter, session, accepted FROM card_token WHERE iccid = %s", [iccid]
         ).fetchone()
@@ -140,14 +154,14 @@ class Cards:
             same = (counter, session) == (last[0], last[1])
             if not same or now - last[2] > TOKEN_WINDOW:
                 raise PeerError("the token was used already", answer=_UNAUTHORIZED)
-            return iccid
+            return Accepted(iccid, target)
         connection.execute(
             "INSERT INTO card_token (iccid, counter, session, accepted) VALUES (%s, %s, %s, %s) "
             "ON CONFLICT (iccid) DO UPDATE SET counter = excluded.counter, "
             "session = excluded.session, accepted = excluded.accepted",
             [iccid, counter, session, now],
         )
-        return iccid
+        return Accepted(iccid, target)
 
     def _store_keys(self, connection: Connection, iccid: str, key_sets: tuple[KeySet, ...]) -> None:
         known = {key_set.number: key_set for key_set in self._key_sets(connection, iccid)}
@@ -172,15 +186,20 @@ class Cards:
         ]
 
 
-def _verify(key_sets: list[KeySet], token: bytes, target: str) -> int:
-    """Verify a token with whichever key set it was made from."""
+def _verify(
+    key_sets: Collection[KeySet], token: bytes, targets: Collection[str]
+) -> tuple[int, str]:
+    """Verify a token with whichever key set, for whichever target; give counter and target."""
     for key_set in key_sets:
         try:
-            return verify_token(derive_token_key(key_set.kid.octets), token, target)
-        except PeerError:
-            continue  # made with another one, or not genuine
+            key = derive_token_key(key_set.kid.octets)
         except LocalError:
-            continue  # a key too weak to derive from
+            continue  # too weak to derive from
+        for target in targets:
+            try:
+                return verify_token(key, token, target), target
+            except PeerError:
+                continue  # made with another key or for another target, or not genuine
     raise PeerError("the token is not genuine", answer=_UNAUTHORIZED)
 
 

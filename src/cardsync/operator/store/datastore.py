@@ -56,6 +56,7 @@ class PostgresDatastore(ServerDatastore):
         self._place = place
         self._now = now
         self._loaded: State | None = None
+        self._lost: set[str] = set()
 
     # --- what was agreed --------------------------------------------------------------------
 
@@ -121,11 +122,7 @@ class PostgresDatastore(ServerDatastore):
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """Do what the peer asks: one statement finds all rows, a few write them."""
         contents = [self._try(change.data) for change in changes]
-        batch = self._batch(
-            [change.identifier for change in changes if change.identifier],
-            [change.peer for change in changes if change.peer is not None],
-            [content.key for content in contents if content and content.key is not None],
-        )
+        batch = self._batch_of(changes, contents)
         applied = [
             Applied(_UNSUPPORTED, change.identifier)
             if content is None
@@ -187,14 +184,19 @@ class PostgresDatastore(ServerDatastore):
         return answers
 
     def keep(self, losers: Sequence[Change]) -> None:
-        """Keep the versions that lost a conflict in the history of their items."""
+        """Keep the versions that lost a conflict in the history of their items.
+
+        Ours goes there when `apply` replaces it and is only marked; the peer's goes there now.
+        """
+        self._lost.update(loser.identifier for loser in losers if loser.identifier)
+        theirs = [loser for loser in losers if not loser.identifier and loser.data is not None]
+        contents = [self._try(loser.data) or Content() for loser in theirs]
+        batch = self._batch_of(theirs, contents)
         lost = []
-        for loser in losers:
-            if loser.data is not None:
-                content = self._try(loser.data) or Content()
-                guid = loser.identifier or loser.peer or ""
-                ours = bool(loser.identifier)
-                lost.append((guid, self._state.next(), content.key, loser.data, ours))
+        for loser, content in zip(theirs, contents, strict=True):
+            row = batch.same(loser, content, by_content=True)
+            guid = row.guid if row else loser.peer or ""
+            lost.append((guid, self._state.next(), content.key, loser.data or b"", False))
         if lost:
             records.keep(self._connection, self._place, lost, self._now)
             self._save()
@@ -219,8 +221,18 @@ class PostgresDatastore(ServerDatastore):
             rows = records.load(self._connection, self._place, guids, luids, keys)
         return Batch(self._state, rows)
 
+    def _batch_of(self, changes: Sequence[Change], contents: Sequence[Content | None]) -> Batch:
+        """Load what the peer's changes may mean."""
+        return self._batch(
+            [change.identifier for change in changes if change.identifier],
+            [change.peer for change in changes if change.peer is not None],
+            [content.key for content in contents if content and content.key is not None],
+        )
+
     def _write(self, batch: Batch) -> None:
-        self.written += records.write(self._connection, self._place, batch.rows(), self._now)
+        self.written += records.write(
+            self._connection, self._place, batch.rows(), self._now, self._lost
+        )
         if batch.advanced:
             self._save()
 

@@ -8,6 +8,8 @@ from cardsync.operator.store.database import Connection
 from cardsync.syncml.devinf import DevInf
 
 PAGE = 50
+_LOCK = 0x6465_7669
+"""The kind of advisory lock under which one device is served ("devi" in ASCII)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +43,29 @@ def find(connection: Connection, name: str) -> int | None:
     return row[0] if row else None
 
 
-def register(connection: Connection, name: str, now: datetime) -> int:
-    """Give the device of that name, a new one where there is none; several may ask at once."""
-    known = find(connection, name)
-    if known is not None:
-        return known
-    imei = re.fullmatch(r"IMEI:(\d{14,16})", name, re.IGNORECASE)
-    made = connection.execute(
-        "INSERT INTO device (name, imei, created) VALUES (%s, %s, %s) RETURNING device_id",
-        [name, imei[1] if imei else None, now],
+def new_number(connection: Connection) -> int:
+    """Take a number for a device that is yet to be registered; it may stay unused."""
+    row = connection.execute(
+        "SELECT nextval(pg_get_serial_sequence('device', 'device_id'))"
     ).fetchone()
-    claimed = connection.execute(
-        "INSERT INTO ident (kind, ident, device_id) VALUES ('device', %s, %s) "
-        "ON CONFLICT DO NOTHING",
-        [name, made and made[0]],
+    return int(row[0]) if row else 0
+
+
+def register(connection: Connection, device_id: int, name: str, now: datetime) -> None:
+    """Register a new device under its number; the caller holds its lock."""
+    imei = re.fullmatch(r"IMEI:(\d{14,16})", name, re.IGNORECASE)
+    connection.execute(
+        "INSERT INTO device (device_id, name, imei, created) VALUES (%s, %s, %s, %s)",
+        [device_id, name, imei[1] if imei else None, now],
     )
-    if claimed.rowcount == 0:  # somebody was faster: theirs is committed now
-        connection.execute("DELETE FROM device WHERE device_id = %s", [made and made[0]])
-    device_id = find(connection, name)
-    if device_id is None:
-        raise LookupError(f"device {name!r}")
-    return device_id
+    connection.execute(
+        "INSERT INTO ident (kind, ident, device_id) VALUES ('device', %s, %s)", [name, device_id]
+    )
 
 
-def lock(connection: Connection, device_id: int) -> None:
-    """Wait until no other worker serves this device; hold it until the transaction ends."""
-    connection.execute("SELECT 1 FROM device WHERE device_id = %s FOR UPDATE", [device_id])
+def lock(connection: Connection, name: str) -> None:
+    """Wait until nobody else serves the device of this name, known or not; hold it to the end."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, name])
 
 
 def pair(connection: Connection, device_id: int, iccid: str, now: datetime) -> int | None:
@@ -104,19 +103,30 @@ def describe(connection: Connection, device_id: int, info: DevInf) -> None:
     )
 
 
-def note_synchronized(
-    connection: Connection, device_id: int, now: datetime, *, recount: bool
-) -> None:
-    """Note a success; count the records again where any has changed."""
+def is_described(connection: Connection, device_id: int) -> bool:
+    """Say whether the device has told what it is."""
+    row = connection.execute(
+        "SELECT coalesce(manufacturer, model, software) IS NOT NULL FROM device "
+        "WHERE device_id = %s",
+        [device_id],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def note_synchronized(connection: Connection, device_id: int, now: datetime) -> None:
+    """Note a success."""
     connection.execute("UPDATE device SET synchronized = %s WHERE device_id = %s", [now, device_id])
-    if recount:
-        connection.execute(
-            "UPDATE device SET parameters = n.parameters, applications = n.applications FROM "
-            "(SELECT count(*) FILTER (WHERE kind = 0) AS parameters, "
-            "count(*) FILTER (WHERE kind = 1) AS applications FROM record "
-            "WHERE device_id = %(device)s AND data IS NOT NULL) n WHERE device_id = %(device)s",
-            {"device": device_id},
-        )
+
+
+def recount(connection: Connection, device_id: int) -> None:
+    """Count the device's records for the list of devices."""
+    connection.execute(
+        "UPDATE device SET parameters = n.parameters, applications = n.applications FROM "
+        "(SELECT count(*) FILTER (WHERE kind = 0) AS parameters, "
+        "count(*) FILTER (WHERE kind = 1) AS applications FROM record "
+        "WHERE device_id = %(device)s AND data IS NOT NULL) n WHERE device_id = %(device)s",
+        {"device": device_id},
+    )
 
 
 def get(connection: Connection, device_id: int) -> Device | None:

@@ -204,13 +204,13 @@ class EmbeddedPostgres:
                 "restore both from a backup, or move the folder away to begin with an empty one"
             )
         deadline = time.monotonic() + self._patience
+        launched: subprocess.Popen[bytes] | None = None
         while not self._login():
-            if not self.alive():
-                if self._child is not None:
-                    self._child = None
-                    raise ConfigError(f"the database does not start: {self._log_tail()}")
+            if launched is not None and launched.poll() is not None:
+                raise ConfigError(f"the database does not start: {self._log_tail()}")
+            if launched is None and not self.alive():
                 processes.clear_stale(self._data, self._socket / f"{SOCKET_FILE}.lock")
-                self._launch(account)
+                launched = self._child = self._launch(account)
             if time.monotonic() > deadline:
                 raise ConfigError(
                     f"the database in {self.home} does not answer within {self._patience:.0f} s: "
@@ -218,7 +218,7 @@ class EmbeddedPostgres:
                 )
             time.sleep(TICK)
 
-    def _launch(self, account: Account) -> None:
+    def _launch(self, account: Account) -> "subprocess.Popen[bytes]":
         major = int((self._data / "PG_VERSION").read_text().split(".")[0])
         programs = find(self.home, account, self._configured, major)
         settings = {**SETTINGS, "unix_socket_directories": str(self._socket)}
@@ -227,7 +227,7 @@ class EmbeddedPostgres:
             log.replace(self.home / "log.old")
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            self._child = account.popen(
+            return account.popen(
                 [
                     *(programs.folder / "postgres", "-D", self._data),
                     *(f"--{name}={value}" for name, value in settings.items()),

@@ -6,7 +6,7 @@ length. A row is loaded without its content, changed in memory and written back 
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -128,19 +128,27 @@ def load(
     return rows
 
 
-def write(connection: Connection, place: Place, rows: Iterable[Row], now: datetime) -> int:
+def write(
+    connection: Connection,
+    place: Place,
+    rows: Iterable[Row],
+    now: datetime,
+    lost: Collection[str] = (),
+) -> int:
     """Write what changed in `rows`: contents with their history, or names and marks alone.
 
-    Gives the number of contents.
+    `lost` names rows whose present version lost a conflict. Gives the number of contents.
     """
     changed = [row for row in rows if row.rewritten or row.touched]
     contents = [row for row in changed if row.rewritten]
     marks = [row for row in changed if not row.rewritten]
-    ended = {"replace": [row.guid for row in contents if row.stored and row.data is not None]}
-    ended["delete"] = [row.guid for row in contents if row.stored and row.data is None]
+    ended: dict[str, list[str]] = {}
+    for row in contents:
+        if row.stored:
+            how = "delete" if row.data is None else "replace"
+            ended.setdefault("conflict" if row.guid in lost else how, []).append(row.guid)
     for how, guids in ended.items():
-        if guids:
-            _end(connection, place, guids, now, how)
+        _end(connection, place, guids, now, how)
     if contents:
         _write_contents(connection, place, contents, now)
     if marks:

@@ -92,40 +92,45 @@ CREATE TABLE record_history (
 );
 CREATE INDEX record_history_ended ON record_history (device_id, ended DESC);
 
--- A SyncML session between two messages: state, and the reply to the last message, kept together.
+-- A SyncML session between two messages: its state, and the last reply, kept together.
 CREATE TABLE sync_session (
-    device_id      bigint NOT NULL REFERENCES device,
-    session_key    text NOT NULL,             -- ours, in RespURI; cannot be guessed
-    peer_session   text NOT NULL,             -- SessionID of the peer
-    state          bytea,
-    message        integer NOT NULL,
-    request_digest bytea NOT NULL,
-    status         smallint NOT NULL,
-    content_type   text NOT NULL,
-    reply          bytea NOT NULL,
-    started        timestamptz NOT NULL,
-    updated        timestamptz NOT NULL,
+    device_id    bigint NOT NULL REFERENCES device,
+    session_key  text NOT NULL,               -- ours, in RespURI; cannot be guessed
+    peer         text NOT NULL,               -- the peer's name and SessionID
+    peer_session text NOT NULL,
+    state        bytea NOT NULL,
+    message      integer NOT NULL,            -- MsgID of the last message that was served
+    digest       text NOT NULL,               -- and SHA-256 of its octets
+    reply        bytea NOT NULL,
+    content_type text NOT NULL,
+    iccid        text,                        -- the card whose token opened the session
+    allowed      text,                        -- the only database that the token is for
+    started      timestamptz NOT NULL,
+    updated      timestamptz NOT NULL,
     PRIMARY KEY (device_id, session_key)
 );
+CREATE INDEX sync_session_peer ON sync_session (device_id, peer_session);
 
 -- What became of each session, for one database of it.
 CREATE TABLE sync_log (
-    device_id    bigint NOT NULL REFERENCES device,
-    session_key  text NOT NULL,
-    database     text NOT NULL,
-    iccid        text,                        -- the card whose token opened the session
-    started      timestamptz NOT NULL,
-    finished     timestamptz,
-    type         smallint,                    -- the alert code: 200 to 205
-    result       smallint,                    -- a SyncML status; none while under way
-    messages     integer NOT NULL DEFAULT 0,
-    octets_in    bigint NOT NULL DEFAULT 0,
-    octets_out   bigint NOT NULL DEFAULT 0,
-    added        integer NOT NULL DEFAULT 0,
-    replaced     integer NOT NULL DEFAULT 0,
-    deleted      integer NOT NULL DEFAULT 0,
-    unchanged    integer NOT NULL DEFAULT 0,
-    failed       integer NOT NULL DEFAULT 0,
+    device_id   bigint NOT NULL REFERENCES device,
+    session_key text NOT NULL,
+    database    text NOT NULL,
+    iccid       text,
+    asked       smallint NOT NULL,            -- alert codes, 200 to 205: the device's wish,
+    performed   smallint NOT NULL,            -- and what was done
+    result      smallint,                     -- a SyncML status; none while under way
+    started     timestamptz NOT NULL,
+    finished    timestamptz,
+    messages    integer NOT NULL,
+    octets_in   bigint NOT NULL,
+    octets_out  bigint NOT NULL,
+    added       integer NOT NULL,             -- what the device sent
+    replaced    integer NOT NULL,
+    deleted     integer NOT NULL,
+    sent        integer NOT NULL,             -- what it took from us
+    failed      integer NOT NULL,
+    written     integer NOT NULL,             -- how many records really changed here
     PRIMARY KEY (device_id, session_key, database)
 );
 CREATE INDEX sync_log_started ON sync_log (device_id, started DESC);

@@ -1,0 +1,296 @@
+"""The operator's SyncML endpoint: one message in, one reply out, one transaction for both.
+
+What a message changes, the state of its session and its reply are committed together, so any
+worker may serve any message, and a message that comes again, after a crash or a lost reply,
+gets the reply that was kept. Who is on the other side is shown by
+
+- a card: user is the device's own name (the LocURI of Source, "IMEI:..."), password the base64
+  of a one-time token. The token names the card and the database that the session may touch. An
+  unknown device is registered, and the card is noted to be in it;
+- a user with a password; the devices of one user are apart from those of all others.
+"""
+
+import base64
+import binascii
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+from cardsync.errors import PeerError
+from cardsync.operator.store import credentials, devices, sessions
+from cardsync.operator.store.cards import Cards
+from cardsync.operator.store.database import Connection, Database
+from cardsync.operator.store.datastore import PostgresDatastore
+from cardsync.operator.store.records import Place
+from cardsync.operator.store.sessions import Session
+from cardsync.syncml import auth, codec, record, server
+from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
+from cardsync.syncml.elements import Alert, Message
+from cardsync.syncml.events import Finished, PeerDescribed
+from cardsync.syncml.state import ServerState, fingerprint
+
+DATABASES = ("devman",)
+"""The databases that a device may synchronize."""
+
+MAX_MESSAGE = 256 * 1024
+"""Octets of a message that we announce to take (MaxMsgSize)."""
+
+_UNSUPPORTED = 415
+_ID_DIGITS = 19  # of a number that PostgreSQL's bigint certainly holds
+_CHALLENGE = auth.Challenge(auth.Scheme.BASIC)
+_REFUSED = auth.AuthResult(ok=False, challenge=_CHALLENGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a POST: HTTP status, content type, body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Synchronization:
+    """Serves SyncML messages; safe to be called by many threads and processes at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        cards: Cards,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._cards = cards
+        self._clock = clock
+
+    def serve(self, body: bytes, content_type: str, query: str) -> Reply:
+        """Serve one message. `query` is that of the URL: it carries our key of the session.
+
+        What is no SyncML message is answered 400, another content type 415.
+        """
+        try:
+            message = codec.decode(body, content_type)
+        except PeerError as error:
+            status = _UNSUPPORTED if error.answer == _UNSUPPORTED else 400
+            return Reply(status, "text/plain; charset=utf-8", f"{error}\n".encode())
+        with self._database.transaction() as connection:
+            exchange = _Exchange(connection, self._cards, self._clock(), message)
+            return exchange.run(body, codec.media_type(content_type), query)
+
+
+class _Exchange:
+    """One message and its reply, within one transaction."""
+
+    def __init__(
+        self, connection: Connection, cards: Cards, now: datetime, message: Message
+    ) -> None:
+        self._connection = connection
+        self._cards = cards
+        self._now = now
+        self._message = message
+        self._header = message.header
+        self._name = _device_name(message)
+        self._device = 0
+        self._known = False
+        self._key = ""
+        self._iccid: str | None = None
+        self._allowed: str | None = None
+        self._stores: dict[str, PostgresDatastore] = {}
+
+    def run(self, body: bytes, content_type: str, query: str) -> Reply:
+        """Serve the message, or give the reply that it got before."""
+        digest = fingerprint(body)
+        devices.lock(self._connection, self._header.source.uri)
+        session = self._session(digest, query)
+        if session and (session.message, session.digest) == (self._header.msg_id, digest):
+            return Reply(200, session.content_type, session.reply)
+        state = self._take_up(session)
+        response = server.respond(
+            state,
+            self._message,
+            digest=digest,
+            open_datastore=lambda _, name: self._open(name),
+            authenticate=self._authenticate,
+            config=self._config(content_type),
+        )
+        if response.state.identity is None:
+            self._connection.rollback()  # a stranger leaves nothing behind
+        elif response.state != state:
+            self._keep(response, session, len(body), content_type)
+        return Reply(200, content_type, response.octets)
+
+    def _session(self, digest: str, query: str) -> Session | None:
+        """Find the session that goes on, or the one whose first message comes again."""
+        header = self._header
+        number, _, key = parse_qs(query).get("s", [""])[0].partition(".")
+        if key and header.msg_id > 1 and number.isdecimal() and len(number) < _ID_DIGITS:
+            return sessions.load(self._connection, int(number), key, header.source.uri)
+        device = devices.find(self._connection, self._name)
+        if device is None:
+            return None
+        self._device, self._known = device, True
+        return sessions.repeated(self._connection, device, header.session_id, header.msg_id, digest)
+
+    def _take_up(self, session: Session | None) -> ServerState | None:
+        """Go on with a session, or begin one: its key, and the number of a new device."""
+        if session is None:
+            self._key = secrets.token_urlsafe(18)
+            if not self._known:
+                self._device = devices.new_number(self._connection)
+            return None
+        self._device, self._known, self._key = session.device_id, True, session.key
+        self._iccid, self._allowed = session.iccid, session.allowed
+        return ServerState.decode(session.state)
+
+    def _config(self, content_type: str) -> server.ServerConfig:
+        ours = self._header.target.uri.partition("?")[0]
+        return server.ServerConfig(
+            device_id=ours,
+            content_type=content_type,
+            next_anchor=str(int(self._now.timestamp() * 1000)),
+            resp_uri=f"{ours}?s={self._device}.{self._key}",
+            devinf=_devinf(ours, self._header.version.dtd),
+            peer_known=self._known and devices.is_described(self._connection, self._device),
+            max_msg_size=MAX_MESSAGE,
+        )
+
+    # --- who it is --------------------------------------------------------------------------
+
+    def _authenticate(self, proof: auth.Proof | None, device: str) -> auth.AuthResult:
+        """Judge what was shown: a card's token under the device's name, or a user's password."""
+        if proof is None or proof.scheme is not auth.Scheme.BASIC:
+            return _REFUSED
+        try:
+            password = _card_password(proof, device)
+            if password is not None:
+                identity = self._by_token(password)
+            else:
+                credentials.check(self._connection, proof.user, proof.secret)
+                identity = proof.user
+        except PeerError:
+            return _REFUSED
+        if not self._known:
+            devices.register(self._connection, self._device, self._name, self._now)
+            self._known = True
+        if self._iccid is not None:
+            devices.pair(self._connection, self._device, self._iccid, self._now)
+        return auth.AuthResult(ok=True, identity=identity)
+
+    def _by_token(self, password: bytes) -> str:
+        try:
+            token = base64.b64decode(password, validate=True)
+        except binascii.Error as error:
+            raise PeerError("the password is not base64") from error
+        accepted = self._cards.accept_token(
+            self._connection, token, self._targets(), self._key, self._now
+        )
+        self._iccid, self._allowed = accepted.iccid, accepted.target.removeprefix("./")
+        return accepted.iccid
+
+    def _targets(self) -> tuple[str, ...]:
+        """Give what the card may have called the databases of this message, or of the session."""
+        named = [
+            item.target.uri
+            for command in self._message.commands
+            if isinstance(command, Alert)
+            for item in command.items
+            if item.target
+        ]
+        bare = {name.removeprefix("./") for name in (*named, self._allowed or "") if name}
+        return tuple(form for name in sorted(bare) for form in (f"./{name}", name))
+
+    # --- what it does -----------------------------------------------------------------------
+
+    def _open(self, name: str) -> PostgresDatastore | None:
+        if name not in DATABASES or self._allowed not in {None, name}:
+            return None
+        place = Place(self._device, name)
+        self._stores[name] = PostgresDatastore(self._connection, place, self._now)
+        return self._stores[name]
+
+    def _keep(
+        self, response: server.Response, before: Session | None, octets_in: int, content_type: str
+    ) -> None:
+        """Keep state and reply, what the device said of itself, and the log."""
+        session = Session(
+            device_id=self._device,
+            key=self._key,
+            peer=self._header.source.uri,
+            peer_session=self._header.session_id,
+            state=response.state.encode(),
+            message=response.state.msg_id,
+            digest=response.state.digest,
+            reply=response.octets,
+            content_type=content_type,
+            iccid=self._iccid,
+            allowed=self._allowed,
+            started=before.started if before else self._now,
+        )
+        sessions.save(self._connection, session, self._now)
+        finished = False
+        for event in response.events:
+            if isinstance(event, PeerDescribed):
+                devices.describe(self._connection, self._device, event.devinf)
+            elif isinstance(event, Finished):
+                finished = True
+                if event.result.ok:
+                    devices.note_synchronized(self._connection, self._device, self._now)
+        logged = [(each, self._written(each.name)) for each in response.state.databases]
+        sessions.log_message(
+            self._connection, session, logged, octets_in, self._now, finished=finished
+        )
+        if any(written for _, written in logged):
+            devices.recount(self._connection, self._device)
+
+    def _written(self, name: str) -> int:
+        store = self._stores.get(name.removeprefix("./"))
+        return store.written if store else 0
+
+
+def _device_name(message: Message) -> str:
+    """Name a device; one that shows a user's password is that user's own."""
+    name = message.header.source.uri
+    try:
+        proof = auth.proof(message.header)
+    except PeerError:
+        return name
+    if proof is None or _card_password(proof, name) is not None:
+        return name
+    return f"{proof.user}: {name}"
+
+
+def _card_password(proof: auth.Proof, device: str) -> bytes | None:
+    """Give what was shown as the password of the device itself; None if a user showed it.
+
+    The name of a device has a colon in it, at which the pair was parted too early.
+    """
+    pair, user = proof.user.encode() + b":" + proof.secret, device.encode() + b":"
+    return pair.removeprefix(user) if pair.startswith(user) else None
+
+
+def _devinf(ours: str, version: str) -> DevInf:
+    """Describe ourselves. Device Information 1.2."""
+    kind = ContentType(record.CONTENT_TYPE, record.CONTENT_VERSION)
+    stores = tuple(
+        [
+            DataStore(
+                source_ref=f"./{name}",
+                rx_pref=kind,
+                tx_pref=kind,
+                sync_types=tuple([SyncType(number) for number in range(1, 7)]),
+                ct_caps=(record.ctcap(),),
+            )
+            for name in DATABASES
+        ]
+    )
+    return DevInf(
+        version=version,
+        device_id=ours,
+        device_type="server",
+        datastores=stores,
+        manufacturer="cardsync",
+        utc=True,
+        large_objects=True,
+    )
