@@ -1,0 +1,284 @@
+"""A mobile on the demo's network: a terminal with its card, and the message centre it belongs to.
+
+One process, one thread for card and terminal, another for the synchronization that runs. What
+happens is told step by step to `report`, and written into the capture. The radio is simulated;
+every octet that crosses it, the card's contacts and the network is real.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from cardsync.card.slot import CardSlot
+from cardsync.fleet.capture import Capture
+from cardsync.fleet.smsc import Account, Smsc
+from cardsync.fleet.transcript import Step, describe
+from cardsync.octets.apdu import CommandApdu, ResponseApdu
+from cardsync.policy.explain import explain
+from cardsync.syncml import record
+from cardsync.syncml.devinf import ContentType, DataStore, DevInf
+from cardsync.terminal.agent import Agent, Carrier, Identity
+from cardsync.terminal.databases import collectors
+from cardsync.terminal.databases.management import ManagementDatabase, Order
+from cardsync.terminal.equipment import Equipment
+from cardsync.terminal.handset import UnattendedHandset
+from cardsync.terminal.proactive import Surroundings
+from cardsync.toolkit.envelope import Envelope
+from cardsync.toolkit.information import DateTime
+from cardsync.toolkit.profile import Feature, TerminalProfile
+from cardsync.toolkit.synchronization import SynchronizationStatus
+from cardsync.toolkit.synchronization_objects import Transport
+from cardsync.transport.http import HttpCarrier
+from cardsync.transport.sms import DeliverReport
+from cardsync.transport.user_data import UserData
+
+_TICK = 0.2  # seconds between looks at timers and polls
+_FEATURES = tuple(
+    feature
+    for feature in Feature
+    if feature
+    not in {
+        Feature.CELL_BROADCAST_DOWNLOAD, Feature.GET_INPUT, Feature.PLAY_TONE,
+        Feature.SELECT_ITEM, Feature.SEND_SS, Feature.SEND_USSD, Feature.SET_UP_CALL,
+        Feature.OPEN_CHANNEL, Feature.CLOSE_CHANNEL, Feature.RECEIVE_DATA, Feature.SEND_DATA,
+        Feature.GET_CHANNEL_STATUS, Feature.LAUNCH_BROWSER, Feature.OMA_DM,
+        Feature.COMPACT_DELTA, Feature.SOURCE_IN_UICC, Feature.PROFILE_REFERENCE,
+        Feature.CAPABILITY_QUERY,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MobileConfig:
+    """Where the mobile keeps its things, who it is, and how the operator binds to its network."""
+
+    home: Path
+    imei: str
+    msisdn: str
+    short_code: str
+    system_id: str
+    password: str = field(repr=False)
+    smsc_port: int = 0
+    max_msg_size: int = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronized:
+    """One synchronization has ended and the card has heard of it."""
+
+    general: int
+    result: str
+    milliseconds: float
+    round_trips: int
+    octets_sent: int
+    octets_received: int
+    sent: int
+    received: int
+    parameters: int
+    applications: int
+    digest: str
+
+
+class Mobile:
+    """Runs until `stop` is set. `report` hears each step, `done` each synchronization."""
+
+    def __init__(
+        self,
+        config: MobileConfig,
+        report: Callable[[Step], None],
+        done: Callable[[Synchronized], None],
+    ) -> None:
+        home = config.home
+        self._config, self._report, self._done = config, report, done
+        self._capture = Capture(home / "trace.pcapng", home / "messages")
+        self._slot = CardSlot(home / "card.image")
+        self._database = ManagementDatabase(home / "devman.sqlite")
+        self._carrier = HttpCarrier(timeout=30, tap=self._capture.http)
+        carriers: dict[int, Carrier] = dict.fromkeys(
+            (Transport.HTTP, Transport.HTTPS), self._carrier
+        )
+        self._agent = Agent(
+            Identity(config.imei, device_information(config.imei)),
+            self._database,
+            carriers,
+            time.time,
+            max_msg_size=config.max_msg_size,
+            heard=self._message,
+        )
+        self._equipment = Equipment(
+            self,
+            UnattendedHandset(),
+            self._agent,
+            Surroundings(config.imei),
+            TerminalProfile.of(*_FEATURES),
+        )
+        self._decided_at = 0.0
+        self._running: asyncio.Task[None] | None = None
+        self._asked_at = 0.0
+        self._explained: object = None
+
+    async def run(self, stop: asyncio.Event, listening: Callable[[int], None]) -> None:
+        """Open the network, power on, and live until `stop`; `listening` hears the SMSC's port."""
+        config = self._config
+        account = Account(config.system_id, config.password, (config.short_code,))
+        async with Smsc([account], port=config.smsc_port, tap=self._capture.smpp) as smsc:
+            listening(smsc.port)
+            self._collect()
+            self._agent.interrupt()
+            self._equipment.power_on(time.monotonic(), local_time())
+            smsc.attach(config.msisdn, lambda tpdu: self._radio(smsc, tpdu))
+            await self._live(smsc, stop)
+            if self._running is not None:
+                await self._running
+        self._carrier.close()
+        self._database.close()
+        self._capture.close()
+
+    async def _live(self, smsc: Smsc, stop: asyncio.Event) -> None:
+        polled = time.monotonic()
+        while not stop.is_set():
+            await self._after(smsc)
+            try:
+                await asyncio.wait_for(stop.wait(), _TICK)
+            except TimeoutError:
+                now = time.monotonic()
+                timer = self._equipment.next_timer()
+                if timer is not None and timer <= now:
+                    self._equipment.handle_timer(now)
+                if now - polled >= self._equipment.poll_seconds:
+                    polled = now
+                    self._equipment.poll(now)
+
+    async def _radio(self, smsc: Smsc, tpdu: bytes) -> bytes | None:
+        """Take an SMS-DELIVER from the network; give its report."""
+        user_data = self._equipment.short_message(tpdu, time.monotonic())
+        await self._after(smsc)
+        if not user_data:
+            return None
+        content = UserData.decode(user_data, len(user_data), has_header=True)
+        return DeliverReport(content, protocol=0x7F, coding=0xF6).encode()
+
+    async def _after(self, smsc: Smsc) -> None:
+        """Do what the card's last commands led to: short messages, results, synchronizations."""
+        for tpdu in self._equipment.outgoing():
+            await smsc.submit(self._config.msisdn, tpdu)
+        self._bring_results()
+        if self._running is not None and self._running.done():
+            self._running.result()
+            self._running = None
+        if self._running is None:
+            for order in self._agent.waiting()[:1]:
+                self._running = asyncio.create_task(self._synchronize(smsc, order))
+
+    async def _synchronize(self, smsc: Smsc, order: Order) -> None:
+        await asyncio.to_thread(self._agent.run, order)
+        self._bring_results()
+        for tpdu in self._equipment.outgoing():
+            await smsc.submit(self._config.msisdn, tpdu)
+
+    def _bring_results(self) -> None:
+        """Tell the card of each end that it has not heard of."""
+        for reference, told in self._agent.owed():
+            if self._equipment.status_event(told, time.monotonic()):
+                self._agent.told(reference)
+                self._done(self._synchronized(told))
+
+    def _synchronized(self, told: Envelope) -> Synchronized:
+        status, result = SynchronizationStatus.of(told), self._agent.result
+        databases = result.databases if result else ()
+        parameters, applications = self._database.count()
+        return Synchronized(
+            status.result.general,
+            status.result.value().hex().upper(),
+            (time.monotonic() - self._decided_at) * 1000,
+            result.round_trips if result else 0,
+            result.octets_sent if result else 0,
+            result.octets_received if result else 0,
+            sum(each.sent.total for each in databases),
+            sum(each.received.total for each in databases),
+            parameters,
+            applications,
+            self._database.digest(),
+        )
+
+    def _collect(self) -> None:
+        started = time.monotonic()
+        updated = self._database.update(collectors.collect(self._config.imei), full=True)
+        parameters, applications = self._database.count()
+        self._report(
+            Step(
+                "B",
+                "terminal",
+                f"read this machine: {parameters} parameters, {applications} applications "
+                f"({updated.added} new, {updated.changed} changed, {updated.removed} gone)",
+                0,
+                (time.monotonic() - started) * 1000,
+            )
+        )
+
+    # The link to the card: every exchange is captured and told.
+
+    def reset(self) -> bytes:
+        """Reset the card."""
+        return self._slot.reset()
+
+    def transact(self, apdu: bytes) -> bytes:
+        """Exchange an APDU with the card."""
+        started = time.monotonic()
+        response = self._slot.transact(apdu)
+        elapsed = (time.monotonic() - started) * 1000
+        command, answer = CommandApdu.decode(apdu), ResponseApdu.decode(response)
+        self._capture.apdu(command, answer)
+        step = describe(command, answer, elapsed)
+        if step is not None:
+            self._report(step)
+        self._explain(started)
+        return response
+
+    def _explain(self, started: float) -> None:
+        """Tell of a decision of the card, with its reasons, when there is a new one."""
+        reasons = self._slot.card.applet.reasons
+        if reasons is self._explained:
+            return
+        self._explained = reasons
+        if any(reason.fired for reason in reasons):
+            self._decided_at = started
+        for line in explain(reasons):
+            self._report(Step("C", "card", line))
+
+    def _message(self, kind: str, octets: bytes) -> None:
+        """Capture a SyncML message and tell of it."""
+        self._capture.message(kind, octets)
+        now = time.monotonic()
+        if kind == "request":
+            self._asked_at = now
+            self._report(Step("E", "terminal > operator", "SyncML message", len(octets)))
+        else:
+            elapsed = (now - self._asked_at) * 1000
+            self._report(Step("E", "operator > terminal", "SyncML message", len(octets), elapsed))
+
+
+def device_information(imei: str) -> DevInf:
+    """Describe this terminal to a SyncML server: one datastore, `devman`."""
+    kind = ContentType(record.CONTENT_TYPE, record.CONTENT_VERSION)
+    store = DataStore(
+        "devman", kind, kind, tuple(range(1, 7)), display_name="Device management",
+        ct_caps=(record.ctcap(),),
+    )  # fmt: skip
+    return DevInf(
+        "1.2", f"IMEI:{imei}", "phone", (store,), manufacturer="cardsync",
+        model="software terminal", number_of_changes=True, large_objects=True,
+    )  # fmt: skip
+
+
+def local_time() -> DateTime:
+    """Give the local time as the card hears it; the zone in quarters of an hour."""
+    now = datetime.now().astimezone()
+    offset = now.utcoffset()
+    quarters = int(offset.total_seconds() // 900) if offset else 0
+    tens, units = divmod(abs(quarters), 10)
+    zone = units << 4 | tens | (0x08 if quarters < 0 else 0)
+    return DateTime(now.year, now.month, now.day, now.hour, now.minute, now.second, zone)
