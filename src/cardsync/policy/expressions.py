@@ -161,7 +161,7 @@ def _parse(text: str) -> ast.expr:
             warnings.simplefilter("error")
             tree = ast.parse(body, mode="eval").body
     except SyntaxError as exc:
-        at = min(indent + max((exc.offset or 1) - 1, 0), max(len(text) - 1, 0))
+        at = indent + exc.offset - 1 if exc.offset else len(text)  # no offset: at the end
         raise Wrong(at, f"not an expression ({exc.msg})", "a comparison of facts") from exc
     except (ValueError, RecursionError, MemoryError) as exc:
         raise Wrong(0, "not an expression", "a comparison of facts") from exc

@@ -1,0 +1,108 @@
+"""Reading of requests."""
+
+import pytest
+
+from cardsync.policy.faults import PolicyError
+from cardsync.policy.source import read
+from cardsync.policy.values import DeviceType, Request, Retry
+from policy_texts import policy, rule
+
+RULE = rule(1, '"poll"', '{ synchronize = "all" }')
+TEXT = policy(RULE, tables='[parameters]\nhost = "https://h.example"\nwait = "1 h"\n')
+FIRST_LINE = TEXT.split("\n").index("[requests.all]") + 1
+
+
+def changed(old: str, new: str) -> str:
+    """Give the policy with one thing changed."""
+    assert old in TEXT
+    return TEXT.replace(old, new)
+
+
+def request(old: str, new: str) -> Request:
+    """Read the request of the changed policy."""
+    return read(changed(old, new), "p.toml").requests[0].request
+
+
+@pytest.mark.parametrize(
+    ("device", "kind"),
+    [
+        ("terminal", DeviceType.TERMINAL),
+        ("imei", DeviceType.IMEI),
+        ("imeisv", DeviceType.IMEISV),
+        ("iccid", DeviceType.ICCID),
+        ("eid", DeviceType.EID),
+        ("urn:x", DeviceType.URI),
+    ],
+)
+def test_devices(device: str, kind: DeviceType) -> None:
+    """A device is named by a word or a URI. Draft clause 2, source database."""
+    assert kind is request('device = "imei"', f'device = "{device}"').source.device_type
+
+
+def test_notifications() -> None:
+    """None is the default; progress has its least interval in tens of seconds."""
+    assert (request("type =", "type =").notify, request("type =", "type =").progress) == (0, 0)
+    assert request("type =", 'notify = "final"\ntype =').notify == 1
+    progress = request("type =", 'notify = { progress = "2 min" }\ntype =')
+    assert (progress.notify, progress.progress) == (2, 12)
+
+
+def test_retry_and_duration() -> None:
+    """Backoff and jitter may be left out; the time limit is in minutes."""
+    found = request(
+        "type =", 'retry = { attempts = 2, first = "1 h" }\nduration = "90 min"\ntype ='
+    )
+
+    assert found.retry == Retry(2, 60, 1, 0)
+    assert found.retry.shift == 0
+    assert found.duration == 90
+    assert Retry(1, 1, 8, 0).shift == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            '"SyncML"',
+            '"SycnML"',
+            "2:21: requests.all.protocol.name: this is 'SycnML'; expected one",
+        ),
+        ('"1.2"', '"12"', "2:41: requests.all.protocol.version: this is '12'; expected two dig"),
+        ('"wbxml"', '"asn1"', "2:65: requests.all.protocol.representation: this is 'asn1'; expect"),
+        ('["https"]', '["https", "ftp"]', "3:23: requests.all.transport[2]: this is 'ftp'; expec"),
+        ('["https"]', '["wsp", "wsp"]', "3:21: requests.all.transport[2]: 'wsp' stands here twi"),
+        ('["https"]', "[]", "3:13: requests.all.transport: this list is empty; expected a list"),
+        ('transport = ["https"]\n', "", "1:11: requests.all: transport is missing; expected a l"),
+        ('"two-way"', "3", "4:8: requests.all.type: this is 3; expected one of agent, two-way"),
+        (
+            '"imei"',
+            '"phone"',
+            "5:21: requests.all.source.device: this is 'phone'; expected one of t",
+        ),
+        ('"imei"', '"${x"', "5:22: requests.all.source.device: this place is not closed"),
+        ('"imei"', '"${wait}"', "5:24: requests.all.source.device: the parameter 'wait' is a dur"),
+        ('{ device = "imei", ', "{ ", "5:1: requests.all.source: device is missing; expected"),
+        ("type =", "retry = 3\ntype =", "4:9: requests.all.retry: this is 3; expected { attem"),
+        ("type =", "retry = {}\ntype =", "4:1: requests.all.retry: attempts is missing; expected"),
+        ("type =", 'categories = ["all"]\ntype =', "4:15: requests.all.categories[1]: this is 'al"),
+        ("type =", 'duration = "5 h"\ntype =', "4:12: requests.all.duration: this is '5 h'; expe"),
+        ("type =", 'notify = "always"\ntype =', "4:10: requests.all.notify: this is 'always'; ex"),
+        ("type =", "tpye = 1\ntype =", "4:1: requests.all.tpye: unknown key; expected one of pro"),
+    ],
+)
+def test_faults(old: str, new: str, told: str) -> None:
+    """Each fault is told at its character; lines count from the request's table."""
+    line, rest = told.split(":", 1)
+    with pytest.raises(PolicyError) as caught:
+        read(changed(old, new), "p.toml")
+
+    assert str(caught.value).startswith(f"p.toml:{FIRST_LINE + int(line) - 1}:{rest}")
+
+
+def test_backoff_is_a_shift() -> None:
+    """The command carries the backoff as a shift, so it is a power of two."""
+    retry = 'retry = { attempts = 2, first = "1 h", backoff = 3, jitter = "200 %" }\ntype ='
+    with pytest.raises(PolicyError, match=r"backoff: this is 3; expected 1, 2, 4 or 8") as caught:
+        read(changed("type =", retry), "p.toml")
+
+    assert "jitter: this is '200 %'; expected a percentage" in str(caught.value)
