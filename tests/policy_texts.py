@@ -13,7 +13,9 @@ from cardsync.policy.values import EventKind
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "policies" / "fleet-inventory.toml"
 AID = "A0000000871004FF33FF018900000100"
-GENEROUS = CardLimits(octets=4096, steps=2000, ram=4096, years=0, kilobytes_a_day=1_000_000)
+GENEROUS = CardLimits(
+    octets=4096, steps=2000, ram=4096, writes_a_day=100_000, kilobytes_a_day=100_000
+)
 
 HEAD = """\
 policy = "test"

@@ -87,7 +87,7 @@ class CardLimits:
     octets: int = LONGEST_PROGRAM // 2
     steps: int = MOST_STEPS // 2
     ram: int = 1024
-    years: int = 2
+    writes_a_day: int = WRITES // (2 * 365)  # two years until a place is worn out
     kilobytes_a_day: int = 1024
 
 
@@ -128,12 +128,12 @@ class Bound:
 
         `places` are those of the rules by name, `whole` that of the policy.
         """
-        writes = WRITES // (365 * limits.years)
+        worn = f"writes a day, which wear a place of the memory out in {self.years:.1f} years"
         asked = (
             ("octets", self.octets, limits.octets, "octets"),
             ("steps", self.steps, limits.steps, "steps for one event"),
             ("ram", self.ram, limits.ram, "octets of RAM"),
-            ("writes", self.writes, writes, f"writes a day, for {limits.years} years"),
+            ("writes", self.writes, limits.writes_a_day, worn),
             ("kilobytes", self.kilobytes, limits.kilobytes_a_day, "kilobytes a day"),
         )
         faults = []

@@ -32,8 +32,10 @@ class Writer:
 
     def __init__(self, literals: Sequence[bytes], parameters: Sequence[str]) -> None:
         self._parameters = parameters
-        self.strings: dict[bytes, int] = {octets: n for n, octets in enumerate(literals)}
+        self.strings: dict[bytes, int] = {}
         self.texts: dict[Text, int] = {}
+        for octets in literals:
+            self.octets(octets)
 
     def octets(self, octets: bytes) -> int:
         """Give the number of a string, a new one where it is not yet there."""

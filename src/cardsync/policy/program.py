@@ -224,6 +224,7 @@ def _verify(program: Program) -> None:
         list(program.timers),
         [request.name for request in program.requests],
         [rule.name for rule in program.rules],
+        list(program.literals),
     ):
         if len(set(names)) < len(names):
             raise ValueError("a name stands for two things")
