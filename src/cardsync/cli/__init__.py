@@ -1,1 +1,31 @@
-"""."""
+"""The command line: one module to a command, loaded when it is called.
+
+What a person did wrong ends with status 2 and one message on standard error; what an operation
+found (databases that differ, a session that failed) ends with status 1.
+"""
+
+import sys
+
+import typer
+
+from cardsync.cli import demo, mobile, operator
+from cardsync.errors import CardsyncError
+
+app = typer.Typer(
+    help="The operator's application in the SIM card decides; the device synchronizes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.add_typer(operator.app, name="operator")
+app.command("mobile", hidden=True)(mobile.mobile)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except CardsyncError as exc:
+        sys.stderr.write(f"cardsync: {exc}\n")
+        sys.exit(2)

@@ -7,7 +7,7 @@ every octet that crosses it, the card's contacts and the network is real.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -120,13 +120,22 @@ class Mobile:
         self._asked_at = 0.0
         self._explained: object = None
 
-    async def run(self, stop: asyncio.Event, listening: Callable[[int], None]) -> None:
-        """Open the network, power on, and live until `stop`; `listening` hears the SMSC's port."""
+    async def run(
+        self,
+        stop: asyncio.Event,
+        listening: Callable[[int], None],
+        ready: Callable[[], Awaitable[object]],
+    ) -> None:
+        """Open the network, power on, and live until `stop`.
+
+        `listening` hears the port of the message centre; power comes when `ready` returns.
+        """
         config = self._config
         account = Account(config.system_id, config.password, (config.short_code,))
         async with Smsc([account], port=config.smsc_port, tap=self._capture.smpp) as smsc:
-            listening(smsc.port)
             self._collect()
+            listening(smsc.port)
+            await ready()
             self._agent.interrupt()
             self._equipment.power_on(time.monotonic(), local_time())
             smsc.attach(config.msisdn, lambda tpdu: self._radio(smsc, tpdu))

@@ -1,0 +1,6 @@
+"""`python -m cardsync` is `cardsync`."""
+
+from cardsync.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""`cardsync demo`: the whole journey on this machine, told step by step."""
+
+import json
+import secrets
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cardsync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cardsync.fleet.journey import Said, Stage
+
+_PATIENCE = 60.0  # seconds for a synchronization that is due
+_GRACE = 10.0  # seconds for another try after one that failed
+_NOTHING = {"operator": "the operator", "mobile": "the mobile"}
+
+
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when both databases are equal: 0, or 1 if not.")
+    ] = False,
+    home: Annotated[
+        Path | None, typer.Option(help="Where the demo keeps its things.", envvar="CARDSYNC_HOME")
+    ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget earlier runs first.")] = False,
+    max_message: Annotated[
+        int, typer.Option(help="Largest SyncML message in octets.", min=1024, max=1_048_576)
+    ] = 65536,
+) -> None:
+    """Load an application into a card over the air, let it decide, synchronize, compare.
+
+    Everything is real but the radio: a software card, a terminal that reads this machine, an
+    operator with its own PostgreSQL, SMPP, SyncML over HTTP. Nothing leaves this machine.
+    """
+    from cardsync.fleet.journey import Stage, default_home  # noqa: PLC0415  # fast --help
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with Stage(home or default_home()) as stage:
+        try:
+            if reset:
+                stage.clear()
+            status = _Demo(stage, max_message).run(once=once)
+        except KeyboardInterrupt:
+            print("\nstopping")
+            status = 130
+    sys.exit(status)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+class _Demo:
+    def __init__(self, stage: "Stage", max_message: int) -> None:
+        self._stage = stage
+        self._max_message = max_message
+        self._started = time.monotonic()
+        self._address = ""
+
+    def run(self, *, once: bool) -> int:
+        """Start both sides and tell what they say; give the exit status."""
+        from cardsync.fleet import journey  # noqa: PLC0415
+
+        self._start(journey)
+        deadline = time.monotonic() + _PATIENCE if once else float("inf")
+        equal = False
+        for said in self._heard(deadline):
+            if said.kind == "ended":
+                return self._ended(said)
+            if said.kind == "step":
+                self._step(said.fields)
+            if said.kind == "synchronized":
+                equal = self._compare(said.fields)
+                if once and equal:
+                    return 0
+                deadline = min(deadline, time.monotonic() + _GRACE) if once else deadline
+            if once and time.monotonic() > deadline:
+                break
+        print("no: the databases are not equal" if not equal else "")
+        return 1
+
+    def _heard(self, deadline: float) -> "Iterator[Said]":
+        while True:
+            try:
+                yield self._stage.said.get(timeout=min(1.0, max(0.0, deadline - time.monotonic())))
+            except Empty:
+                if time.monotonic() >= deadline:
+                    print(f"nothing more within {_PATIENCE:.0f} s; see {self._stage.home}/*.log")
+                    return
+
+    def _start(self, journey: Any) -> None:
+        stage, password = self._stage, secrets.token_urlsafe(6)[:8]
+        ports, card = stage.ports(), stage.card()
+        if ports != journey.USUAL_PORTS:
+            print(f"using ports {ports['http']} (HTTP) and {ports['smpp']} (SMPP)")
+        policy = Path(journey.__file__).with_name("demo.toml")
+        operator = stage.start(
+            "operator", "operator", "serve", "--home", str(stage.home / "operator"),
+            "--port", str(ports["http"]), "--smsc", f"127.0.0.1:{ports['smpp']}",
+            "--system-id", journey.SYSTEM_ID, "--number", journey.SHORT_CODE,
+            "--policy", str(policy), "--cards", "-", "--journal", secret=password,
+        )  # fmt: skip
+        stage.tell("operator", card or "[]", close=True)
+        self._await("operator", "ready")
+        stage.keep_card()
+        mobile = stage.start("mobile", "mobile")
+        settings = {
+            "home": str(stage.home / "mobile"), "imei": journey.IMEI, "msisdn": journey.MSISDN,
+            "short_code": journey.SHORT_CODE, "system_id": journey.SYSTEM_ID,
+            "password": password, "smsc_port": ports["smpp"], "max_msg_size": self._max_message,
+        }  # fmt: skip
+        stage.tell("mobile", json.dumps(settings))
+        self._await("mobile", "listening")
+        self._address = f"http://127.0.0.1:{ports['http']}"
+        print(f"operator: process {operator}, {self._address}; mobile: process {mobile}")
+        print(f"{'ms':>7}  step and who                  what")
+        stage.tell("mobile", "power on")
+
+    def _await(self, process: str, kind: str) -> None:
+        """Wait until a process says something; tell the steps that come before."""
+        for said in self._heard(time.monotonic() + _PATIENCE):
+            if said.kind == "step":
+                self._step(said.fields)
+            if said.kind == "ended":
+                raise ConfigError(self._reason(said))
+            if (said.process, said.kind) == (process, kind):
+                return
+        raise ConfigError(f"{_NOTHING[process]} did not start: {self._stage.last_words(process)}")
+
+    def _step(self, step: dict[str, Any]) -> None:
+        """Print a line of the transcript."""
+        now = (time.monotonic() - self._started) * 1000
+        size = f"{step['octets']} octets" if step["octets"] else ""
+        took = f"{step['milliseconds']:.1f} ms" if step["milliseconds"] else ""
+        more = ", ".join([part for part in (size, took) if part])
+        print(
+            f"{now:7.0f}  {step['step']}  {step['who']:<24}  {step['what']}"
+            + (f"  ({more})" if more else "")
+        )
+
+    def _compare(self, done: dict[str, Any]) -> bool:
+        """Compare the terminal's database with the operator's; say where to look."""
+        theirs = self._operator()
+        ours = (done["parameters"], done["applications"], done["digest"])
+        equal = ours == theirs
+        print(
+            f"\nsynchronized in {done['milliseconds']:.0f} ms and {done['round_trips']} round "
+            f"trips: {done['sent']} records sent, {done['received']} received; "
+            f"{done['octets_sent']} octets up, {done['octets_received']} down; "
+            f"result {done['result']}"
+        )
+        print(f"terminal: {ours[0]} parameters, {ours[1]} applications, {ours[2]}")
+        print(f"operator: {theirs[0]} parameters, {theirs[1]} applications, {theirs[2]}")
+        print("equal" if equal else "NOT equal")
+        print(f"trace:    {self._stage.home / 'mobile' / 'trace.pcapng'} (Wireshark opens it)")
+        print(f"page:     {self._page}\n", flush=True)
+        return equal
+
+    def _operator(self) -> tuple[int, int, str]:
+        """Ask the operator what it has of the device."""
+        from cardsync.fleet import journey  # noqa: PLC0415
+
+        self._page = self._address
+        request = f"{self._address}/api/devices?q={journey.IMEI}"
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own http
+                devices = json.load(answer)
+        except (OSError, ValueError):
+            return (0, 0, "no answer")
+        if not devices:
+            return (0, 0, "unknown device")
+        device = devices[0]
+        self._page = f"{self._address}/devices/{device['id']}"
+        return (device["parameters"], device["applications"], device["digest"])
+
+    def _ended(self, said: "Said") -> int:
+        print(f"\ncardsync: {self._reason(said)}", file=sys.stderr)
+        return 1
+
+    def _reason(self, said: "Said") -> str:
+        status = said.fields["status"]
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        words = "" if status < 0 else f": {self._stage.last_words(said.process)}"
+        return (
+            f"{_NOTHING[said.process]} ended in the middle ({how}){words}. "
+            "Nothing is lost: run the demo again and it goes on"
+        )
