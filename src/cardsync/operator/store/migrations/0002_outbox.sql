@@ -71,7 +71,7 @@ CREATE TABLE card_content (
     iccid    text PRIMARY KEY REFERENCES card,
     wanted   jsonb NOT NULL DEFAULT '{}',
     known    jsonb NOT NULL DEFAULT '{}',
-    failures smallint NOT NULL DEFAULT 0      -- in a row
+    failures smallint NOT NULL DEFAULT 0      -- since it had all or more was wanted
 );
 
 -- distribute
