@@ -126,7 +126,7 @@ class _Demo:
         self._address = f"http://127.0.0.1:{ports['http']}"
         print(f"operator: process {operator}, {self._address}; mobile: process {mobile}")
         print(f"{'ms':>7}  step and who                  what")
-        stage.tell("mobile", "power on")
+        stage.tell("mobile", "on")
 
     def _await(self, process: str, kind: str) -> None:
         """Wait until a process says something; tell the steps that come before."""

@@ -1,8 +1,8 @@
 """`cardsync mobile`: a terminal with its card and its network, as a process of the demo.
 
 Its settings, a secret among them, come as one JSON line on standard input, so that they stand
-in no process list; it powers on when a second line comes. It tells what happens on standard
-output, one JSON object a line.
+in no process list. Further lines are what its user does: `on`, `choose 1` (an item of the card's
+menu), `language fr`. It tells what happens on standard output, one JSON object a line.
 """
 
 import asyncio
@@ -19,20 +19,19 @@ def mobile() -> None:
     """Run a simulated mobile for `cardsync demo`; settings come on standard input."""
     # The demo ends us by SIGTERM; an interrupt at the keyboard goes to the whole group and is its.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_run(lines.read(sys.stdin.readline())))
+    asyncio.run(_run())
 
 
-async def _run(settings: dict[str, object]) -> None:
+async def _run() -> None:
     from cardsync.fleet.mobile import Mobile, MobileConfig  # noqa: PLC0415  # fast --help
 
+    loop, stop, reader = asyncio.get_running_loop(), asyncio.Event(), asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    settings = lines.read((await reader.readline()).decode())
     try:
-        config = MobileConfig(
-            **{**settings, "home": Path(str(settings["home"]))}  # type: ignore[arg-type]  # checked by the call
-        )
+        config = MobileConfig(**{**settings, "home": Path(str(settings["home"]))})
     except (KeyError, TypeError) as exc:
         raise ConfigError(f"settings of the mobile: {exc}") from exc
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     device = Mobile(
         config,
@@ -40,7 +39,5 @@ async def _run(settings: dict[str, object]) -> None:
         lambda done: lines.write("synchronized", asdict(done)),
     )
     await device.run(
-        stop,
-        listening=lambda port: lines.write("listening", {"port": port}),
-        ready=lambda: asyncio.to_thread(sys.stdin.readline),
+        stop, reader.readline, listening=lambda port: lines.write("listening", {"port": port})
     )

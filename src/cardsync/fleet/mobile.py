@@ -36,6 +36,7 @@ from cardsync.transport.sms import DeliverReport
 from cardsync.transport.user_data import UserData
 
 _TICK = 0.2  # seconds between looks at timers and polls
+_LETTERS = 2  # of a language, ISO 639-1
 _FEATURES = tuple(
     feature
     for feature in Feature
@@ -63,6 +64,8 @@ class MobileConfig:
     password: str = field(repr=False)
     smsc_port: int = 0
     max_msg_size: int = 65536
+    root: str = "/"
+    """The machine whose inventory the terminal has; `/` is this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +126,25 @@ class Mobile:
     async def run(
         self,
         stop: asyncio.Event,
+        hear: Callable[[], Awaitable[bytes]],
         listening: Callable[[int], None],
-        ready: Callable[[], Awaitable[object]],
     ) -> None:
-        """Open the network, power on, and live until `stop`.
+        """Open the network, power on at the first line that is heard, and live until `stop`.
 
-        `listening` hears the port of the message centre; power comes when `ready` returns.
+        `listening` hears the port of the message centre; further lines are what the user does.
         """
         config = self._config
         account = Account(config.system_id, config.password, (config.short_code,))
         async with Smsc([account], port=config.smsc_port, tap=self._capture.smpp) as smsc:
             self._collect()
             listening(smsc.port)
-            await ready()
+            await hear()
             self._agent.interrupt()
             self._equipment.power_on(time.monotonic(), local_time())
             smsc.attach(config.msisdn, lambda tpdu: self._radio(smsc, tpdu))
+            user = asyncio.create_task(self._obey(smsc, hear))
             await self._live(smsc, stop)
+            user.cancel()
             if self._running is not None:
                 await self._running
         self._carrier.close()
@@ -160,6 +165,17 @@ class Mobile:
                 if now - polled >= self._equipment.poll_seconds:
                     polled = now
                     self._equipment.poll(now)
+
+    async def _obey(self, smsc: Smsc, hear: Callable[[], Awaitable[bytes]]) -> None:
+        """Do what the user does: `choose 1` from the menu, `language fr`."""
+        while line := await hear():
+            verb, _, argument = line.decode().strip().partition(" ")
+            now = time.monotonic()
+            if verb == "choose" and argument.isdigit():
+                self._equipment.choose(int(argument), now)
+            elif verb == "language" and len(argument) == _LETTERS:
+                self._equipment.change_language(argument, now)
+            await self._after(smsc)
 
     async def _radio(self, smsc: Smsc, tpdu: bytes) -> bytes | None:
         """Take an SMS-DELIVER from the network; give its report."""
@@ -215,7 +231,9 @@ class Mobile:
 
     def _collect(self) -> None:
         started = time.monotonic()
-        updated = self._database.update(collectors.collect(self._config.imei), full=True)
+        updated = self._database.update(
+            collectors.collect(self._config.imei, self._config.root), full=True
+        )
         parameters, applications = self._database.count()
         self._report(
             Step(
