@@ -6,14 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cardsync.fleet.smsc import Account, Smsc
+from cardsync.fleet.smsc import MOST_LINKS, Account, Smsc
 from cardsync.fleet.smsc_queues import Leg, RadioSilent, RpError
 from cardsync.transport import sms
 from cardsync.transport.smpp import Pdu
-from cardsync.transport.smpp_bodies import ESM_UDHI, Address, DeliverSm, SubmitSm, Tlv
+from cardsync.transport.smpp_bodies import (
+    ESM_UDHI,
+    Address,
+    Bind,
+    DeliverSm,
+    DeliverSmResp,
+    SubmitSm,
+    Tlv,
+)
 from cardsync.transport.smpp_client import SmppClient
 from cardsync.transport.smpp_codes import CommandId, CommandStatus, MessageState, Tag
-from cardsync.transport.smpp_errors import SubmitRefused
+from cardsync.transport.smpp_errors import BindRefused, SubmitRefused
 from cardsync.transport.smpp_receipt import Receipt, receipted_message_id, relative_time
 from cardsync.transport.smpp_session import Limits
 from cardsync.transport.user_data import COMMAND_HEADER, RESPONSE_HEADER, UserData
@@ -495,5 +503,92 @@ def test_garbage_is_nacked_and_closed() -> None:
             said = await asyncio.wait_for(reader.read(), 5)
             writer.close()
             assert bytes.fromhex("00000010 80000000 00000002 00000000") == said
+
+    run(journey)
+
+
+def test_refused_for_good_by_the_esme() -> None:
+    """An ESME that answers ESME_RX_P_APPN does not get the message again. Clause 5.1.3."""
+    submit = sms.Submit(sms.Address("1234"), UserData(b"x")).encode()
+
+    async def journey() -> None:
+        async with Smsc([GATEWAY], retry=0.01) as smsc:
+            reader, writer = await asyncio.open_connection(smsc.host, smsc.port)
+            writer.write(Pdu(Bind(CommandId.BIND_RECEIVER, "gateway", "secret"), 1).encode())
+            await reader.read(100)
+            await smsc.submit(MSISDN, submit)
+            told = Pdu.decode(await reader.read(1000))
+            assert isinstance(told.body, DeliverSm)
+            refusal = Pdu(DeliverSmResp(), told.sequence, CommandStatus.ESME_RX_P_APPN)
+            writer.write(refusal.encode())
+            await until(lambda: not smsc.untold)
+            writer.close()
+
+    run(journey)
+
+
+def test_silent_radio_is_given_up() -> None:
+    """A mobile that does not answer in time is tried again."""
+    calls: list[bytes] = []
+
+    async def radio(tpdu: bytes) -> bytes | None:
+        calls.append(tpdu)
+        if len(calls) == 1:
+            await asyncio.sleep(10)
+        return None
+
+    async def journey() -> None:
+        smsc = Smsc([GATEWAY], retry=0.01, radio_timeout=0.05)
+        async with smsc, client(smsc) as esme:
+            smsc.attach(MSISDN, radio)
+            await esme.submit(packet())
+            await until(lambda: not smsc.stored)
+
+    run(journey)
+    assert len(calls) == 2
+
+
+def test_transmitter_is_told_nothing() -> None:
+    """An ESME bound as transmitter gets no deliver_sm. Clause 2.2."""
+
+    async def journey() -> None:
+        mode = CommandId.BIND_TRANSMITTER
+        async with Smsc([GATEWAY], retry=0.01) as smsc, client(smsc, mode=mode) as esme:
+            await smsc.submit(MSISDN, sms.Submit(sms.Address("1234"), UserData(b"x")).encode())
+            assert await esme.submit(packet()) == "1"
+            assert smsc.untold == 1
+
+    run(journey)
+
+
+@pytest.mark.parametrize(("name", "status"), [("nobody", 0x0F), ("gateway", 0x0E)])
+def test_wrong_name_or_password(name: str, status: int) -> None:
+    """ESME_RINVSYSID and ESME_RINVPASWD. Clause 5.1.3."""
+
+    async def journey() -> None:
+        async with Smsc([GATEWAY]) as smsc:
+            with pytest.raises(BindRefused) as caught:
+                async with SmppClient(smsc.host, smsc.port, name, "wrong"):
+                    pass
+            assert status == caught.value.status
+
+    run(journey)
+
+
+def test_connections_are_bounded() -> None:
+    """One connection more than the centre holds is closed; the place of one that left is free."""
+
+    async def journey() -> None:
+        async with Smsc([GATEWAY]) as smsc:
+            held = [
+                (await asyncio.open_connection(smsc.host, smsc.port))[1] for _ in range(MOST_LINKS)
+            ]
+            reader, writer = await asyncio.open_connection(smsc.host, smsc.port)
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            for one in (writer, *held):
+                one.close()
+            await asyncio.sleep(0.05)
+            async with client(smsc) as esme:
+                assert esme.is_bound
 
     run(journey)

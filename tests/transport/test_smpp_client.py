@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
 
+from cardsync.errors import LocalError
+from cardsync.transport.smpp import Pdu
 from cardsync.transport.smpp_bodies import (
     Address,
     Bind,
     BindResp,
     DeliverSm,
+    EnquireLink,
+    EnquireLinkResp,
     SubmitSm,
     SubmitSmResp,
 )
@@ -379,6 +384,122 @@ def test_proof_before_the_submit_response() -> None:
         async with Centre(prove_first) as centre, centre.client(on_deliver=take) as client:
             assert await client.submit(SUBMIT) == "m2"
             assert [PROOF] == taken
+
+    run(journey)
+
+
+def test_closed_under_a_waiting_submit() -> None:
+    """Who waits for a connection when the client is closed learns that nothing was sent."""
+
+    async def journey() -> None:
+        async with Centre(hang_up) as centre:
+            client = centre.client()
+            async with client:
+                with pytest.raises(SubmitUnknown):
+                    await client.submit(SUBMIT)
+                waiting = asyncio.create_task(client.submit(SUBMIT))
+                left = asyncio.create_task(client.submit(SUBMIT))
+                await asyncio.sleep(0.02)
+                left.cancel()
+            with pytest.raises(Unreachable):
+                await waiting
+            assert not client.is_bound
+
+    run(journey)
+
+
+def test_unbind_ends_what_waits_for_a_response() -> None:
+    """A message whose response has not come when the client is closed ends unknown."""
+
+    async def journey() -> None:
+        async with Centre(ignore) as centre:
+            async with centre.client() as client:
+                waiting = asyncio.create_task(client.submit(SUBMIT))
+                await asyncio.sleep(0.02)
+            with pytest.raises(SubmitUnknown):
+                await waiting
+
+    run(journey)
+
+
+def test_closed_at_once() -> None:
+    """A listener that accepts and closes is tried again, not crashed upon."""
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def journey() -> None:
+        server = await asyncio.start_server(close, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unreachable):
+            async with SmppClient("127.0.0.1", port, "gateway", PASSWORD, connect_timeout=0.3):
+                pass
+        server.close()
+
+    run(journey)
+
+
+def test_message_that_may_not_be_sent() -> None:
+    """A receiver submits nothing: our mistake, and the place in the window is free again."""
+
+    async def journey() -> None:
+        settings = {"mode": CommandId.BIND_RECEIVER, "limits": Limits(window=1)}
+        async with Centre() as centre, centre.client(**settings) as client:
+            for _ in range(2):
+                with pytest.raises(LocalError):
+                    await client.submit(SUBMIT)
+
+    run(journey)
+
+
+def test_deliveries_of_a_lost_session_are_left_to_the_centre() -> None:
+    """What could not be answered any more is not taken: the centre sends it again."""
+    taken: list[DeliverSm] = []
+
+    async def take(message: DeliverSm) -> None:
+        await asyncio.sleep(0.05)
+        taken.append(message)
+
+    async def journey() -> None:
+        async with Centre() as centre, centre.client(on_deliver=take) as client:
+            for _ in range(3):
+                centre.links[0].ask(PROOF)
+            await asyncio.sleep(0.02)
+            centre.links[0].close()
+            await centre.links[0].closed
+            await asyncio.sleep(0.02)
+            assert await client.submit(SUBMIT) == "m2"
+            await asyncio.sleep(0.1)
+            assert [PROOF] == taken
+
+    run(journey)
+
+
+def test_peer_that_does_not_listen() -> None:
+    """Who asks without reading is not read either, and nothing of it is lost."""
+    question = Pdu(EnquireLink(), 1).encode()
+    count = 60_000
+
+    async def journey() -> None:
+        async with Centre() as centre:
+            reader, writer = await asyncio.open_connection("127.0.0.1", centre.port)
+            bind = Bind(CommandId.BIND_TRANSCEIVER, "gateway", PASSWORD)
+            writer.write(Pdu(bind, 1).encode())
+            await reader.read(100)
+            away = centre.links[0]._transport
+            assert away is not None
+            narrow = ((writer.transport, socket.SO_RCVBUF), (away, socket.SO_SNDBUF))
+            for transport, option in narrow:
+                own = transport.get_extra_info("socket")
+                own.setsockopt(socket.SOL_SOCKET, option, 65536)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]  # a deaf peer
+            writer.write(question * count)
+            await asyncio.sleep(0.3)
+            assert not away.is_reading()
+            writer.transport.resume_reading()  # type: ignore[attr-defined]
+            got = await reader.readexactly(len(question) * count)
+            assert Pdu(EnquireLinkResp(), 1).encode() == got[-16:]
+            writer.close()
 
     run(journey)
 

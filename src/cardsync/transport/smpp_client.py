@@ -229,6 +229,7 @@ class SmppClient:
         self._window = asyncio.Semaphore(self._limits.window)
         self._bound = asyncio.Event()
         self._link: Link | None = None
+        self._is_closed = False
         self._inbox: asyncio.Queue[tuple[Link, Requested]] = asyncio.Queue()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -239,7 +240,7 @@ class SmppClient:
     @property
     def is_bound(self) -> bool:
         """Whether messages can go at this moment."""
-        return self._bound.is_set()
+        return self._link is not None
 
     async def __aenter__(self) -> Self:
         """Bind; raise `BindRefused`, or `Unreachable` when the time for it is over."""
@@ -260,12 +261,13 @@ class SmppClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Unbind and close; a message that still waits for its response ends unknown."""
+        """Unbind and close; a message without its response ends unknown, others `Unreachable`."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         link, self._link = self._link, None
-        self._bound.clear()
+        self._is_closed = True
+        self._bound.set()  # whoever waits learns that nothing will come
         if link is not None:
             await link.unbind()
 
@@ -293,15 +295,20 @@ class SmppClient:
         await self._window.acquire()
         try:
             await asyncio.sleep(self.pace.reserve(asyncio.get_running_loop().time()))
-            while self._link is None:
-                await self._bound.wait()
-            future = self._link.ask(message)
+            future = (await self._bound_link()).ask(message)
         except BaseException:
             self._window.release()
             raise
         # The place in the window is free when the request is settled, not when a caller leaves.
         future.add_done_callback(lambda _: self._window.release())
         return await asyncio.shield(future)
+
+    async def _bound_link(self) -> Link:
+        while self._link is None:
+            if self._is_closed:
+                raise Unreachable("the client was closed; the message was not sent")
+            await self._bound.wait()
+        return self._link
 
     # What the link says.
 
@@ -352,6 +359,8 @@ class SmppClient:
         )
         try:
             outcome = await link.ask(self._bind)
+        except LocalError as exc:
+            raise Unreachable("the connection was closed at once") from exc
         except asyncio.CancelledError:
             link.close()
             raise
