@@ -97,6 +97,7 @@ class Smsc:
         self._accounts = {account.system_id: account for account in accounts}
         self._esmes = {system_id: EsmeQueue(self.terms) for system_id in self._accounts}
         self._mobiles: dict[str, MobileQueue] = {}
+        self.stored = 0  # messages that wait for mobiles
         self._links: dict[Link, str] = {}  # and whose each is, once it is bound
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
@@ -120,11 +121,6 @@ class Smsc:
         await asyncio.gather(*(queue.stop() for queue in tuple(self._mobiles.values())))
         await asyncio.gather(*(queue.stop() for queue in self._esmes.values()))
         await asyncio.gather(*(link.unbind() for link in tuple(self._links)))
-
-    @property
-    def stored(self) -> int:
-        """How many messages wait for mobiles."""
-        return sum(len(queue) for queue in self._mobiles.values())
 
     @property
     def untold(self) -> int:
@@ -172,9 +168,13 @@ class Smsc:
 
     def _mobile(self, msisdn: str) -> MobileQueue:
         if msisdn not in self._mobiles:
-            forget = functools.partial(self._forget, msisdn)
-            self._mobiles[msisdn] = MobileQueue(self.terms, self._post, forget)
+            settled = functools.partial(self._settled, msisdn)
+            self._mobiles[msisdn] = MobileQueue(self.terms, settled, self._post)
         return self._mobiles[msisdn]
+
+    def _settled(self, msisdn: str) -> None:
+        self.stored -= 1
+        self._forget(msisdn)
 
     def _forget(self, msisdn: str) -> None:
         """Keep no queue of a mobile that is away and has nothing stored."""
@@ -239,6 +239,7 @@ class Smsc:
             return
         name = str(next(self._numbers))
         link.answer(sequence, SubmitSmResp(name))
+        self.stored += 1
         stored = Stored(self._links[link], name, message, deliver, now, expires)
         self._mobile(message.destination.digits).put(stored)
 

@@ -93,10 +93,14 @@ T = TypeVar("T")
 
 
 class _Queue(Generic[T]):
-    """Hands one thing after the other to `_forward`, which returns when it is done with it."""
+    """Hands one thing after the other to `_forward`, which returns when it is done with it.
 
-    def __init__(self, terms: Terms) -> None:
+    `settled` hears of each that has left.
+    """
+
+    def __init__(self, terms: Terms, settled: Callable[[], None]) -> None:
         self._terms = terms
+        self._settled = settled
         self._waiting: deque[T] = deque()
         self._alert = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -121,6 +125,7 @@ class _Queue(Generic[T]):
         while self._waiting:
             await self._forward(self._waiting[0])
             self._waiting.popleft()
+            self._settled()
 
     async def _forward(self, thing: T) -> None:
         raise NotImplementedError
@@ -135,17 +140,13 @@ class _Queue(Generic[T]):
 
 
 class MobileQueue(_Queue[Stored]):
-    """What is to be delivered to one mobile.
-
-    `post` takes what an ESME shall hear of it; `emptied` hears that nothing is left.
-    """
+    """What is to be delivered to one mobile; `post` takes what an ESME shall hear of it."""
 
     def __init__(
-        self, terms: Terms, post: Callable[[str, DeliverSm], None], emptied: Callable[[], None]
+        self, terms: Terms, settled: Callable[[], None], post: Callable[[str, DeliverSm], None]
     ) -> None:
-        super().__init__(terms)
+        super().__init__(terms, settled)
         self._post = post
-        self._emptied = emptied
         self._radio: Radio | None = None
 
     def attach(self, radio: Radio | None) -> None:
@@ -158,10 +159,6 @@ class MobileQueue(_Queue[Stored]):
     def is_idle(self) -> bool:
         """Whether nothing would be lost without this queue."""
         return self._radio is None and not self._waiting
-
-    async def _run(self) -> None:
-        await super()._run()
-        self._emptied()
 
     async def _forward(self, thing: Stored) -> None:
         while (left := (thing.expires - self._terms.clock()).total_seconds()) > 0:
@@ -226,7 +223,7 @@ class EsmeQueue(_Queue[DeliverSm]):
     """What is to be told to one ESME, over whichever of its receiving links is there."""
 
     def __init__(self, terms: Terms) -> None:
-        super().__init__(terms)
+        super().__init__(terms, lambda: None)
         self._links: list[Link] = []
 
     def opened(self, link: Link) -> None:
