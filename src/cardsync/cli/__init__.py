@@ -8,7 +8,9 @@ import sys
 
 import typer
 
-from cardsync.cli import demo, mobile, operator
+from cardsync.cli.demo import demo
+from cardsync.cli.mobile import mobile
+from cardsync.cli.operator import app as operator
 from cardsync.errors import CardsyncError
 
 app = typer.Typer(
@@ -17,9 +19,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.add_typer(operator.app, name="operator")
-app.command("mobile", hidden=True)(mobile.mobile)
+app.command("demo")(demo)
+app.add_typer(operator, name="operator")
+app.command("mobile", hidden=True)(mobile)
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ class _Demo:
         self._stage = stage
         self._max_message = max_message
         self._started = time.monotonic()
-        self._address = ""
+        self._address = self._page = ""
 
     def run(self, *, once: bool) -> int:
         """Start both sides and tell what they say; give the exit status."""
@@ -106,21 +106,14 @@ class _Demo:
         if ports != journey.USUAL_PORTS:
             print(f"using ports {ports['http']} (HTTP) and {ports['smpp']} (SMPP)")
         policy = Path(journey.__file__).with_name("demo.toml")
-        operator = stage.start(
-            "operator", "operator", "serve", "--home", str(stage.home / "operator"),
-            "--port", str(ports["http"]), "--smsc", f"127.0.0.1:{ports['smpp']}",
-            "--system-id", journey.SYSTEM_ID, "--number", journey.SHORT_CODE,
-            "--policy", str(policy), "--cards", "-", "--journal", secret=password,
-        )  # fmt: skip
+        arguments = journey.operator_arguments(stage, ports, policy)
+        operator = stage.start("operator", *arguments, secret=password)
         stage.tell("operator", card or "[]", close=True)
         self._await("operator", "ready")
         stage.keep_card()
         mobile = stage.start("mobile", "mobile")
-        settings = {
-            "home": str(stage.home / "mobile"), "imei": journey.IMEI, "msisdn": journey.MSISDN,
-            "short_code": journey.SHORT_CODE, "system_id": journey.SYSTEM_ID,
-            "password": password, "smsc_port": ports["smpp"], "max_msg_size": self._max_message,
-        }  # fmt: skip
+        settings = journey.mobile_settings(stage, ports, password)
+        settings["max_msg_size"] = self._max_message
         stage.tell("mobile", json.dumps(settings))
         self._await("mobile", "listening")
         self._address = f"http://127.0.0.1:{ports['http']}"
@@ -173,17 +166,22 @@ class _Demo:
         from cardsync.fleet import journey  # noqa: PLC0415
 
         self._page = self._address
-        request = f"{self._address}/api/devices?q={journey.IMEI}"
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own http
-                devices = json.load(answer)
+            devices = self._get(f"/api/devices?q={journey.IMEI}")
+            if not devices:
+                return (0, 0, "unknown device")
+            number = devices[0]["device_id"]
+            device = self._get(f"/api/devices/{number}")
         except (OSError, ValueError):
             return (0, 0, "no answer")
-        if not devices:
-            return (0, 0, "unknown device")
-        device = devices[0]
-        self._page = f"{self._address}/devices/{device['id']}"
-        return (device["parameters"], device["applications"], device["digest"])
+        self._page = f"{self._address}/devices/{number}"
+        digests = [one["digest"] for one in device["databases"] if one["name"] == "devman"]
+        return (device["parameters"], device["applications"], "".join(digests) or "no database")
+
+    def _get(self, path: str) -> Any:
+        request = f"{self._address}{path}"
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own http
+            return json.load(answer)
 
     def _ended(self, said: "Said") -> int:
         print(f"\ncardsync: {self._reason(said)}", file=sys.stderr)

@@ -185,6 +185,25 @@ class Stage:
         return lines[-1] if lines else "it said nothing"
 
 
+def operator_arguments(stage: Stage, ports: dict[str, int], policy: Path) -> tuple[str, ...]:
+    """Give the arguments of the operator's process; its cards come on standard input."""
+    return (
+        "operator", "serve", "--home", str(stage.home / "operator"),
+        "--port", str(ports["http"]), "--smsc", f"127.0.0.1:{ports['smpp']}",
+        "--system-id", SYSTEM_ID, "--number", SHORT_CODE,
+        "--policy", str(policy), "--cards", "-", "--journal",
+    )  # fmt: skip
+
+
+def mobile_settings(stage: Stage, ports: dict[str, int], password: str) -> dict[str, Any]:
+    """Give the settings of the mobile's process."""
+    return {
+        "home": str(stage.home / "mobile"), "imei": IMEI, "msisdn": MSISDN,
+        "short_code": SHORT_CODE, "system_id": SYSTEM_ID, "password": password,
+        "smsc_port": ports["smpp"],
+    }  # fmt: skip
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -32,6 +32,7 @@ from cardsync.ota.application import (
 from cardsync.ota.packet import ResponseStatus
 from cardsync.ota.script import CompactResponse, decode_compact
 from cardsync.ota.session import ProofOfReceipt
+from cardsync.policy.bound import CardLimits
 from cardsync.policy.compiler import compile_policy
 from cardsync.policy.faults import ProgramRefused
 from cardsync.policy.machine import Machine
@@ -69,9 +70,18 @@ def publish_image(connection: Connection, image: ApplicationImage, now: datetime
     return _publish(connection, Artifact(image.name, version, image.encode()), now)
 
 
-def publish_policy(connection: Connection, text: str, filename: str, now: datetime) -> str:
-    """Compile a policy and keep its program; give its digest. Raises `PolicyError`."""
-    program = compile_policy(read(text, filename))
+def publish_policy(
+    connection: Connection,
+    text: str,
+    filename: str,
+    now: datetime,
+    limits: CardLimits | None = None,
+) -> str:
+    """Compile a policy and keep its program; give its digest. Raises `PolicyError`.
+
+    `limits` are those of the cards, where they are not the usual ones.
+    """
+    program = compile_policy(read(text, filename), limits)
     return _publish(connection, Artifact(program.name, str(program.version), program.encode()), now)
 
 

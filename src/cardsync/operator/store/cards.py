@@ -96,6 +96,12 @@ class Cards:
             ).fetchone()
             return _card(connection, found[0]) if found else None
 
+    def iccids(self) -> list[str]:
+        """Give the ICCID of every card, in ascending order."""
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT iccid FROM card ORDER BY iccid").fetchall()
+        return [row[0] for row in rows]
+
     def key_set(self, iccid: str, number: int) -> KeySet:
         """Unseal a key set for use. Raises `LocalError` if the card has none of that number."""
         with self._database.transaction() as connection:

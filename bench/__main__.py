@@ -1,0 +1,26 @@
+"""`python -m bench [NAME ...]`: run the benchmarks, all or those named, and print a table."""
+
+import os
+import platform
+import sys
+
+from bench import codecs, journey
+
+BENCHMARKS = {**journey.BENCHMARKS, **codecs.BENCHMARKS}
+
+
+def main(names: list[str]) -> int:
+    """Run and print; an unknown name is an error."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.stderr.write(f"bench: no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}\n")
+        return 2
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    for name in names or BENCHMARKS:
+        for measured in BENCHMARKS[name]():
+            print(f"{name:12} {measured}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
