@@ -85,11 +85,13 @@ NUMBERS = st.recursive(
 DURATIONS = st.sampled_from(
     ["connected_time", "since_last.synchronization", "pause", "interval", "5 * minutes"]
 )
-TEXTS = st.sampled_from(["imei", "last.imei", "profile", "language", "home", "'fi'", "b'\\x4a'"])
+TEXTS = st.sampled_from(["language", "last.language", "home", "'fi'"])
+OCTETS = st.sampled_from(["imei", "last.imei", "profile", "last.profile", "b'\\x4a'"])
 COMPARISONS = (
     _joined(NUMBERS, ("==", "!=", "<", "<=", ">", ">="))
     | _joined(DURATIONS, ("==", "<", ">="))
     | _joined(TEXTS, ("==", "!="))
+    | _joined(OCTETS, ("==", "!="))
     | st.sampled_from(["network.roaming", "last.network.roaming", "result.ok", "asked"])
     | st.sampled_from(
         ["network.technology in (LTE, NR)", "network.status not in (NORMAL,)", "1 < battery < 4"]

@@ -53,7 +53,9 @@ def test_shown_minutes_are_read_again(value: int) -> None:
         (2, ValueType.SERVICE, "NO_SERVICE"),
         (b"", ValueType.TEXT, "nothing"),
         (b"en", ValueType.TEXT, '"en"'),
-        (b"\x4a\x09", ValueType.TEXT, "4A09"),
+        ("ä".encode(), ValueType.TEXT, '"ä"'),
+        (b"\xff\x01", ValueType.TEXT, "FF01"),
+        (b"en", ValueType.OCTETS, "656E"),
     ],
 )
 def test_show(value: int | bytes | None, kind: ValueType, text: str) -> None:

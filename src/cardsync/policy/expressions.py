@@ -185,7 +185,8 @@ def _refuse_comment(tree: ast.expr, text: str) -> None:
 
 
 def _a(kind: ValueType) -> str:
-    return f"a {kind.name.lower()}"
+    """Name a type with its article; octets have none."""
+    return "octets" if kind is ValueType.OCTETS else f"a {kind.name.lower()}"
 
 
 class _Reader:
@@ -244,7 +245,7 @@ class _Reader:
         second = self.value(right)
         self._comparable(first, second, right)
         if op not in (Op.EQUAL, Op.NOT_EQUAL) and first.type not in _COUNTED:
-            raise Wrong(self.index(left), f"{_a(first.type)} has no order", "== or !=")
+            raise Wrong(self.index(left), f"no order is known of {_a(first.type)}", "== or !=")
         return Compared(op, first, second)
 
     def _members(self, node: ast.expr, left: Value) -> tuple[Value, ...]:
@@ -308,10 +309,11 @@ class _Reader:
             if value > LARGEST_NUMBER:
                 raise Wrong(self.index(node), f"this is {value}", f"0 to {LARGEST_NUMBER}")
             return Literal(ValueType.NUMBER, value)
+        kind = ValueType.TEXT if isinstance(value, str) else ValueType.OCTETS
         octets = value.encode() if isinstance(value, str) else value
         if not isinstance(octets, bytes):
             raise Wrong(self.index(node), f"this is {value!r}", _A_VALUE)
         if len(octets) > _LONGEST_LITERAL:
             expected = f"at most {_LONGEST_LITERAL} octets"
             raise Wrong(self.index(node), f"{len(octets)} octets", expected)
-        return Literal(ValueType.TEXT, octets)
+        return Literal(kind, octets)

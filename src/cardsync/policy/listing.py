@@ -32,11 +32,11 @@ _SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison: its text, its type, and whether it stands there literally."""
+    """One side of a comparison: its text, its type, and what stands there literally if so."""
 
     text: str
     type: ValueType
-    literal: bool = False
+    literal: Cell = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +66,20 @@ def comparisons(code: bytes, program: Program) -> Mapping[int, Listed]:
 def _listed(op: Op, taken: list[Side]) -> Listed:
     left, *others = taken
     if op in (Op.TRUE, Op.FALSE):
-        return Listed(left, _SIGNS[op], Side(op.name.lower(), ValueType.TRUTH, literal=True))
-    kind = left.type if not left.literal else others[0].type
+        return Listed(left, _SIGNS[op], Side(op.name.lower(), ValueType.TRUTH, int(op is Op.TRUE)))
+    kind = left.type if left.literal is None else others[0].type
     shown = [_retyped(side, kind) for side in others]
     if op in (Op.IN, Op.NOT_IN):
         text = "(" + ", ".join(side.text for side in shown) + ")"
-        return Listed(left, _SIGNS[op], Side(text, kind, literal=True))
+        return Listed(left, _SIGNS[op], Side(text, kind, 0))
     return Listed(_retyped(left, kind), _SIGNS[op], shown[0])
 
 
 def _retyped(side: Side, kind: ValueType) -> Side:
-    """Show a literal number in the terms of what it is compared with."""
-    if side.literal and side.text.isdecimal():
-        return Side(show(int(side.text), kind), kind, literal=True)
-    return side
+    """Show a literal in the terms of what it is compared with."""
+    if side.literal is None:
+        return side
+    return Side(show(side.literal, kind), kind, side.literal)
 
 
 def _side(instruction: Instruction, taken: list[Side], program: Program) -> Side:
@@ -95,9 +95,9 @@ def _side(instruction: Instruction, taken: list[Side], program: Program) -> Side
             return Side(parameter.name, parameter.type)
         case Op.LITERAL:
             value = program.literals[operand]
-            return Side(show(value, ValueType.TEXT), ValueType.TEXT, literal=True)
+            return Side(show(value, ValueType.TEXT), ValueType.TEXT, value)
         case Op.NUMBER8 | Op.NUMBER16:
-            return Side(str(operand), ValueType.NUMBER, literal=True)
+            return Side(str(operand), ValueType.NUMBER, operand)
     left, right = taken
     kind = max(left.type, right.type)
     return Side(f"{left.text} {_SIGNS[op]} {right.text}", kind)
@@ -117,7 +117,7 @@ class Comparison:
     def __str__(self) -> str:
         left, right = self.listed.left, self.listed.right
         was = f"{left.text} was {show(self.left, left.type)}"
-        if right.literal:
+        if right.literal is not None:
             wanted = right.text if self.listed.sign in ("is", "==") else self._wanted()
             return f"{was} (wanted {wanted})"
         return f"{was} (wanted {self._wanted()}, which was {show(self.right, right.type)})"

@@ -59,15 +59,16 @@ def show(value: int | bytes | None, kind: ValueType) -> str:
     if value is None:
         return "unknown"
     if isinstance(value, bytes):
-        return _show_octets(value)
+        return _show_octets(value, kind)
     if kind is ValueType.DURATION:
         return show_minutes(value)
     return _NAMES.get(kind, {}).get(value, str(value))
 
 
-def _show_octets(value: bytes) -> str:
+def _show_octets(value: bytes, kind: ValueType) -> str:
     if not value:
         return "nothing"
-    if value.isascii() and value.decode("ascii").isprintable():
-        return f'"{value.decode("ascii")}"'
+    text = value.decode("utf-8", "replace")
+    if kind is ValueType.TEXT and text.isprintable():
+        return f'"{text}"'
     return value.hex().upper()

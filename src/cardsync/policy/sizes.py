@@ -2,13 +2,14 @@
 
 A proactive command is fetched in one response of at most 256 octets, `D0 81 xx` included
 (TS 102 221 clause 7.3.2: the length octet of FETCH). The sizes of REQUEST SYNCHRONIZATION follow
-the table of its objects (docs/request-synchronization.md, clause 8); texts are coded as
-TS 31.102 annex A says, one octet a character in the GSM default alphabet, else `80` and UCS2.
+the table of its objects (docs/request-synchronization.md, clause 8); texts are coded in the GSM
+default alphabet where they can be, else in UCS2 (TS 102 223 clauses 8.2 and 8.15).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
+from cardsync.octets.text import encode_alpha, encode_septets, encode_ucs2, is_gsm
 from cardsync.policy.templates import fill
 from cardsync.policy.values import (
     Database,
@@ -28,10 +29,6 @@ LONGEST_COMMAND = 256
 Values = Mapping[str, int | str]
 """The values of a program's parameters, by name."""
 
-_GSM = frozenset(  # TS 23.038 clause 6.2.1, without the extension table
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
 _DEVICE_OCTETS = {
     DeviceType.TERMINAL: 0,
     DeviceType.IMEI: 8,
@@ -120,12 +117,12 @@ def total(sizes: Sizes) -> int:
 
 def text_octets(text: str) -> int:
     """Give the octets of a text string: 8-bit default alphabet or UCS2."""
-    return len(text) if _GSM.issuperset(text) else len(text.encode("utf-16-be"))
+    return len(encode_septets(text) if is_gsm(text) else encode_ucs2(text))
 
 
 def alpha_octets(text: str) -> int:
     """Give the octets of an alpha identifier; UCS2 has an octet more, the `80`."""
-    return len(text) if _GSM.issuperset(text) else 1 + len(text.encode("utf-16-be"))
+    return len(encode_alpha(text))
 
 
 def resolve(request: Request, values: Values) -> ResolvedRequest:

@@ -23,6 +23,7 @@ class ValueType(IntEnum):
     TEXT = 4
     TECHNOLOGY = 5
     SERVICE = 6
+    OCTETS = 7
 
 
 class EventKind(IntEnum):
