@@ -56,12 +56,13 @@ LTE, NR = Literal(ValueType.TECHNOLOGY, 8), Literal(ValueType.TECHNOLOGY, 10)
         (
             "1 <= count <= 2",
             Joined(
-                Op.AND, (Compared(Op.LESS_EQUAL, ONE, COUNT), Compared(Op.LESS_EQUAL, COUNT, TWO))
+                Op.AND,
+                (Compared(Op.GREATER_EQUAL, COUNT, ONE), Compared(Op.LESS_EQUAL, COUNT, TWO)),
             ),
         ),
         (
             "not 1 <= count <= 2",
-            Joined(Op.OR, (Compared(Op.GREATER, ONE, COUNT), Compared(Op.GREATER, COUNT, TWO))),
+            Joined(Op.OR, (Compared(Op.LESS, COUNT, ONE), Compared(Op.GREATER, COUNT, TWO))),
         ),
         ("asked", Held(Op.TRUE, NAMES["asked"])),
         ("not network.roaming", Held(Op.FALSE, fact("network.roaming"))),

@@ -30,6 +30,12 @@ _NEGATED = {
     Op.IN: Op.NOT_IN,
     Op.NOT_IN: Op.IN,
 }
+_MIRRORED = {
+    Op.LESS: Op.GREATER,
+    Op.LESS_EQUAL: Op.GREATER_EQUAL,
+    Op.GREATER: Op.LESS,
+    Op.GREATER_EQUAL: Op.LESS_EQUAL,
+}
 _COMPARISONS: dict[type[ast.cmpop], Op] = {
     ast.Eq: Op.EQUAL,
     ast.NotEq: Op.NOT_EQUAL,
@@ -246,6 +252,8 @@ class _Reader:
         self._comparable(first, second, right)
         if op not in (Op.EQUAL, Op.NOT_EQUAL) and first.type not in _COUNTED:
             raise Wrong(self.index(left), f"no order is known of {_a(first.type)}", "== or !=")
+        if isinstance(first, Literal):  # reasons speak of what was, and then of what was wanted
+            return Compared(_MIRRORED.get(op, op), second, first)
         return Compared(op, first, second)
 
     def _members(self, node: ast.expr, left: Value) -> tuple[Value, ...]:

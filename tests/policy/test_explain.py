@@ -1,0 +1,67 @@
+"""Reasons in words."""
+
+import pytest
+
+from cardsync.policy.explain import explain, explain_one, show_event
+from cardsync.policy.facts import Event, Facts
+from cardsync.policy.machine import Machine
+from cardsync.policy.values import EventKind
+from policy_texts import AID, TABLES, compiled, policy, rule
+
+
+@pytest.mark.parametrize(
+    ("when", "facts", "why"),
+    [
+        ("battery > 2", {"battery": 1}, "battery was 1 (wanted > 2)"),
+        ("2 < battery", {"battery": 1}, "battery was 1 (wanted > 2)"),
+        ("battery + 1 == 3", {"battery": 1}, "battery + 1 was 2 (wanted 3)"),
+        ("asked", {}, "asked was false (wanted true)"),
+        ("not network.roaming", {}, "network.roaming was unknown (wanted false)"),
+        (
+            "network.status not in (LIMITED, NO_SERVICE)",
+            {"network.status": 2},
+            "network.status was NO_SERVICE (wanted not in (LIMITED, NO_SERVICE))",
+        ),
+        (
+            "language == home",
+            {"language": b"fi"},
+            'language was "fi" (wanted == home, which was "en")',
+        ),
+        ("language != 'fi'", {"language": b"fi"}, 'language was "fi" (wanted != "fi")'),
+        ("imei == b'\\x4a'", {"imei": b"\x09"}, "imei was 09 (wanted 4A)"),
+        (
+            "since_last.synchronization >= 30 * days",
+            {"since_last.synchronization": 60},
+            "since_last.synchronization was 1 h (wanted >= 30 d)",
+        ),
+        ("pause < interval", {}, "pause was 1 h (wanted < interval, which was 30 min)"),
+        (
+            "battery == 1 or battery == 2",
+            {"battery": 3},
+            "battery was 3 (wanted 1); battery was 3 (wanted 2)",
+        ),
+        ("battery == 3 and battery == 2 and asked", {"battery": 3}, "battery was 3 (wanted 2)"),
+    ],
+)
+def test_reasons(when: str, facts: Facts, why: str) -> None:
+    """What was compared, what it was, what was wanted. R-41."""
+    machine = Machine(compiled(policy(rule(1, '"poll"', '{ tell = "x" }', when), tables=TABLES)))
+    (reason,) = machine.handle(Event(EventKind.POLL), facts).reasons
+
+    assert f"rule 1 did not fire: {why}" == explain_one(reason)
+    assert [f"poll: rule 1 did not fire: {why}"] == list(explain([reason]))
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Event(EventKind.IDLE_SCREEN), "idle_screen"),
+        (Event(EventKind.TIMER, 90), "timer after 90 min"),
+        (Event(EventKind.MENU, 1), "menu 1"),
+        (Event(EventKind.MESSAGE, "sync-now"), "message sync-now"),
+        (Event(EventKind.APPLICATION, bytes.fromhex(AID)), f"application {AID}"),
+    ],
+)
+def test_events(event: Event, text: str) -> None:
+    """Events are shown with their arguments."""
+    assert text == show_event(event)
