@@ -16,7 +16,7 @@ from cardsync.fleet.journey import Stage
 
 APPLICATIONS = 1000
 _ROUNDS = 20
-_PASSWORD = "benchmark"  # noqa: S105  # of a message centre that lives for seconds on loopback
+_PASSWORD = "loopback"  # noqa: S105  # of a message centre that lives for seconds on loopback
 
 
 def make_machine(root: Path, applications: int) -> None:

@@ -18,6 +18,7 @@ from cardsync.fleet.smsc import Account, Smsc
 from cardsync.fleet.transcript import Step, describe
 from cardsync.octets.apdu import CommandApdu, ResponseApdu
 from cardsync.policy.explain import explain
+from cardsync.policy.values import EventKind
 from cardsync.syncml import record
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf
 from cardsync.terminal.agent import Agent, Carrier, Identity
@@ -271,7 +272,7 @@ class Mobile:
         if reasons is self._explained:
             return
         self._explained = reasons
-        if any(reason.fired for reason in reasons):
+        if any(one.fired and one.event.kind is not EventKind.SYNCHRONIZED for one in reasons):
             self._decided_at = started
         for line in explain(reasons):
             self._report(Step("C", "card", line))

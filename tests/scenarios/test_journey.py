@@ -1,0 +1,186 @@
+"""The whole journey, with its real processes, as a new user would run it (R-68).
+
+An operator with its own PostgreSQL, a message centre, a terminal that reads this machine, a card:
+`cardsync demo --once`, once, again, and with a process killed in the middle.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from peers import need
+
+_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Give a folder that the account of PostgreSQL can enter, too."""
+    folder = Path(tempfile.mkdtemp(prefix="cardsync-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(home: Path, *more: str) -> "subprocess.Popen[str]":
+    """Start a demo that ends by itself."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cardsync", "demo", "--once", "--home", str(home), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a demo ended: its status, what it said, its trace and its SyncML messages."""
+
+    status: int
+    output: str
+    trace: Path
+    messages: tuple[Path, ...]
+
+
+def finish(process: "subprocess.Popen[str]", home: Path, copy: Path) -> Ran:
+    """Wait for the end of a demo and keep what the next one would overwrite."""
+    output, _ = process.communicate(timeout=_SECONDS)
+    shutil.copytree(home / "mobile", copy)
+    messages = tuple(sorted((copy / "messages").iterdir()))
+    return Ran(process.returncode, output, copy / "trace.pcapng", messages)
+
+
+@pytest.fixture(scope="module")
+def runs(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Ran]:
+    """Run the demo twice."""
+    copies = tmp_path_factory.mktemp("runs")
+    demo = home / "demo"
+    first = finish(start(demo), demo, copies / "first")
+    return first, finish(start(demo), demo, copies / "second")
+
+
+def figures(run: Ran) -> tuple[int, int, int]:
+    """Give round trips, records sent and received, as the demo says them."""
+    found = re.search(r"and (\d+) round trips: (\d+) records sent, (\d+) received", run.output)
+    assert found, run.output
+    trips, sent, received = map(int, found.groups())
+    return trips, sent, received
+
+
+def test_first_run_makes_both_databases_equal(runs: tuple[Ran, Ran]) -> None:
+    """From nothing to equal databases; every step of the journey is told (R-01, R-68)."""
+    first, _ = runs
+
+    assert (0, True) == (first.status, "\nequal\n" in first.output), first.output
+    assert set("ABCDEF") <= set(re.findall(r"^ *\d+  ([A-F])  ", first.output, re.MULTILINE))
+    sides = re.findall(r"^(?:terminal|operator): (.*)$", first.output, re.MULTILINE)
+    assert 1 == len(set(sides[-2:]))
+
+
+def test_second_run_sends_nothing(runs: tuple[Ran, Ran]) -> None:
+    """Two-way, with nothing to send, in two round trips."""
+    _, second = runs
+
+    assert 0 == second.status, second.output
+    assert (2, 0, 0) == figures(second)
+
+
+def tshark(trace: Path, *arguments: str) -> list[str]:
+    """Let tshark read a trace; give its lines."""
+    command = [need("tshark"), "-r", str(trace), *arguments]
+    read = subprocess.run(command, check=True, capture_output=True, text=True)
+    return read.stdout.splitlines()
+
+
+def test_tshark_reads_the_trace(runs: tuple[Ran, Ran]) -> None:
+    """The fetch of our command, the envelopes and SMPP are there; nothing is malformed (R-50)."""
+    for run in runs:
+        assert [] == tshark(run.trace, "-Y", "_ws.malformed")
+        fetched = tshark(run.trace, "-Y", "etsi_cat.comp_tlv.cmd_type == 0xf5")
+        assert any("FETCH" in line for line in fetched)
+        assert tshark(
+            run.trace, "-Y", 'frame contains "Event Download" || gsm_sim.apdu.ins == 0xc2'
+        )
+    centre = tshark(runs[0].trace, "-Y", "smpp", "-T", "fields", "-e", "smpp.command_id")
+    identifiers = {int(one, 16) for line in centre for one in line.split(",") if one}
+    assert {0x00000009, 0x00000004, 0x00000005} <= identifiers
+    assert tshark(runs[0].trace, "-Y", "gsm_sms.tp-pid == 127")
+
+
+def test_wbxml2xml_reads_every_message(runs: tuple[Ran, Ran], tmp_path: Path) -> None:
+    """Debian's wbxml2xml understands each SyncML message of both runs."""
+    program = need("wbxml2xml")
+    for run in runs:
+        assert run.messages
+        for message in run.messages:
+            target = tmp_path / "message.xml"
+            subprocess.run([program, "-o", target, message], check=True, capture_output=True)
+            assert "<SyncML" in target.read_text()
+
+
+def test_no_secret_in_the_trace(runs: tuple[Ran, Ran]) -> None:
+    """The password of the SMPP bind is blotted out, and no file of the run is for others."""
+    centre = tshark(runs[0].trace, "-Y", "smpp.password", "-T", "fields", "-e", "smpp.password")
+
+    assert {"********"} == set(centre)
+
+
+def operator_of(process: "subprocess.Popen[str]") -> int:
+    """Give the process number of the operator of a running demo, as the demo tells it."""
+    for line in process.stdout or ():
+        if found := re.search(r"operator: process (\d+)", line):
+            return int(found[1])
+    raise AssertionError("the demo did not start")
+
+
+def wait_for_messages(folder: Path, number: int) -> None:
+    """Wait until so many SyncML messages have crossed."""
+    deadline = time.monotonic() + _SECONDS
+    while not folder.is_dir() or len(list(folder.iterdir())) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [1, 4, 9])
+def test_killed_operator(home: Path, tmp_path: Path, number: int) -> None:
+    """SIGKILL in the middle of the synchronization: the next run makes all equal (R-02).
+
+    Nothing is lost and nothing is there twice: both digests are over every record.
+    """
+    demo = home / f"killed-{number}"
+    process = start(demo, "--max-message", "2048")
+    operator = operator_of(process)
+    wait_for_messages(demo / "mobile" / "messages", number)
+    os.kill(operator, signal.SIGKILL)
+    killed = finish(process, demo, tmp_path / "killed")
+
+    assert 1 == killed.status
+    assert "the operator ended in the middle (signal 9)" in killed.output
+
+    again = finish(start(demo), demo, tmp_path / "again")
+
+    assert (0, True) == (again.status, "\nequal\n" in again.output), again.output
+
+
+def test_another_demo_in_the_same_home(home: Path) -> None:
+    """Two demos never share a home: the second says who is in its way, with status 2."""
+    demo = home / "shared"
+    process = start(demo, "--max-message", "2048")
+    operator_of(process)
+    second = start(demo)
+    said, _ = second.communicate(timeout=_SECONDS)
+    process.communicate(timeout=_SECONDS)
+
+    assert (2, 0) == (second.returncode, process.returncode)
+    assert "another demo is running here" in said
+    assert "Traceback" not in said
