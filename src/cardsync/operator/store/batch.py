@@ -127,7 +127,7 @@ class Batch:
         return Applied(_OK, row.guid)
 
     def _delete(self, row: Row | None) -> Applied:
-        if row is None:
+        if row is None or not (row.there or self._is_current(row)):
             return Applied(_NOT_DELETED, "")
         code = _OK if row.there else _NOT_DELETED
         if row.there:

@@ -14,6 +14,9 @@ from psycopg_pool import ConnectionPool
 
 from cardsync.operator.store.migrate import migrate
 
+_OPTIONS = "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
+"""Nothing of ours takes so long; what does is ended by the server, and its caller tries again."""
+
 Connection = psycopg.Connection[TupleRow]
 
 
@@ -28,6 +31,7 @@ class Database:
         self._dsn = dsn
         self._pool = ConnectionPool(
             dsn,
+            kwargs={"options": _OPTIONS},
             min_size=1,
             max_size=size,
             open=False,

@@ -1,0 +1,192 @@
+"""The operator as one process: database, SyncML endpoint, pages, and what else shall run.
+
+It starts in the order database, schema, HTTP, and ends in the reverse order on SIGTERM or SIGINT:
+no new connection, what is under way is finished, the rest is ended, the database is left or, if
+nobody else uses it, stopped. A SIGKILL leaves the database running; the next start joins it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from cardsync.errors import ConfigError
+from cardsync.operator.app import SYNCML_PATH, App
+from cardsync.operator.store.cards import Cards
+from cardsync.operator.store.database import Database
+from cardsync.operator.store.embedded import EmbeddedPostgres
+from cardsync.operator.store.seal import MasterKey
+from cardsync.operator.synchronization import Synchronization
+
+WATCH_SECONDS = 1.0
+"""How often the embedded database is looked after."""
+GRACE_SECONDS = 10
+"""How long requests under way may take when the server ends."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorConfig:
+    """Where the operator keeps its things and listens.
+
+    `home` holds the master key and the embedded database; root chooses it where an unprivileged
+    account may enter, such as /var/lib/cardsync. `port` 0 takes any free one. `dsn` names a
+    PostgreSQL of one's own instead of the embedded one, `binaries` a folder of its programs.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 8470
+    dsn: str | None = None
+    binaries: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What runs, for those who run beside it."""
+
+    database: Database
+    cards: Cards
+    url: str
+    """Of the pages, such as "http://127.0.0.1:8470/"."""
+
+    @property
+    def syncml_url(self) -> str:
+        """Where devices send their messages."""
+        return self.url.rstrip("/") + SYNCML_PATH
+
+
+Background = Callable[[Operator], Coroutine[Any, Any, None]]
+"""Something that runs as long as the server does; it is cancelled at the end."""
+
+
+def run(
+    config: OperatorConfig,
+    ready: Callable[[Operator], None] = lambda _: None,
+    background: Sequence[Background] = (),
+) -> None:
+    """Run the operator until SIGTERM or SIGINT; `ready` is called when it serves.
+
+    Raises `ConfigError` for what cannot be used, and what a `background` raises: one that ends
+    ends nothing, one that fails ends the server in order.
+    """
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(_listen(config))
+        embedded = None
+        dsn = config.dsn
+        if dsn is None:
+            embedded = EmbeddedPostgres(config.home / "postgres", binaries=config.binaries)
+            stack.callback(embedded.stop)
+            dsn = embedded.start()
+        database = stack.enter_context(Database(dsn))
+        cards = Cards(database, MasterKey.open(config.home / "master.key"))
+        operator = Operator(database, cards, _url(listener))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(operator, listener, embedded, ready, background))
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us, and says when it serves."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Its own handling raises the signal again at the end, before the database is stopped.
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    def stop(self) -> None:
+        """End in order; at once when asked twice."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+async def _serve(
+    operator: Operator,
+    listener: socket.socket,
+    embedded: EmbeddedPostgres | None,
+    ready: Callable[[Operator], None],
+    background: Sequence[Background],
+) -> None:
+    application = App(operator.database, Synchronization(operator.database, operator.cards))
+    server = _Server(
+        uvicorn.Config(
+            application,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=500,
+            timeout_keep_alive=20,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        ),
+        lambda: ready(operator),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    beside = [asyncio.create_task(start(operator)) for start in background]
+    if embedded is not None:
+        beside.append(asyncio.create_task(_watch(embedded)))
+    for task in beside:
+        task.add_done_callback(lambda done: _end_if_failed(server, done))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for task in beside:
+            task.cancel()
+        ended = await asyncio.gather(*beside, return_exceptions=True)
+    for failure in ended:
+        if isinstance(failure, Exception):
+            raise failure
+
+
+def _end_if_failed(server: _Server, task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        server.stop()
+
+
+async def _watch(embedded: EmbeddedPostgres) -> None:
+    """Start the database again where it was killed."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        if not await asyncio.to_thread(embedded.alive):
+            _LOG.warning("the database has died and is started again")
+            try:
+                await asyncio.to_thread(embedded.start)
+            except ConfigError as error:
+                _LOG.warning("%s", error)
+
+
+def _listen(config: OperatorConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"the operator cannot listen on {config.host} port {config.port}: {error}; "
+            "choose another port, or 0 for any that is free"
+        ) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
