@@ -90,8 +90,9 @@ def test_a_request_that_does_not_fit() -> None:
             "p.toml:18:11: requests.inventory: REQUEST SYNCHRONIZATION takes 297 octets "
             "(command details 5, device identities 4, alpha identifier 41, "
             "synchronization protocol 7, transport list 7, synchronization type 5, "
-            "source database 22, target database 141, notification 5, session reference 8, authentication reference 35, category mask 6, "
-            "retry 8); expected at most 256"
+            "source database 22, target database 141, notification 5, "
+            "session reference 8, authentication reference 35, category mask 6, retry 8); "
+            "expected at most 256"
         )
     ]
 

@@ -3,12 +3,16 @@
 import pytest
 
 from cardsync.policy.faults import PolicyError
+from cardsync.policy.request_source import TRANSPORTS
 from cardsync.policy.source import read
 from cardsync.policy.values import DeviceType, Request, Retry
 from policy_texts import policy, rule
 
 RULE = rule(1, '"poll"', '{ synchronize = "all" }')
 TEXT = policy(RULE, tables='[parameters]\nhost = "https://h.example"\nwait = "1 h"\n')
+SOURCE = 'source = { device = "imei", database = "devman" }\n'
+PROTOCOL = 'protocol = { name = "SyncML", version = "1.2", representation = "wbxml" }\n'
+EVERY_TRANSPORT = f"{list(TRANSPORTS)}"
 FIRST_LINE = TEXT.split("\n").index("[requests.all]") + 1
 
 
@@ -82,6 +86,10 @@ def test_retry_and_duration() -> None:
         ('"imei"', '"${x"', "5:22: requests.all.source.device: this place is not closed"),
         ('"imei"', '"${wait}"', "5:24: requests.all.source.device: the parameter 'wait' is a dur"),
         ('{ device = "imei", ', "{ ", "5:1: requests.all.source: device is missing; expected"),
+        (SOURCE, "", "1:11: requests.all: source is missing; expected a device, such as"),
+        (PROTOCOL, "", "1:11: requests.all: protocol is missing; expected { name = "),
+        ('"devman" }\ntarget', '"a\\nb" }\ntarget', "5:40: requests.all.source.database: this is"),
+        ('["https"]', EVERY_TRANSPORT, "3:13: requests.all.transport: this is a list; expected at"),
         ("type =", "retry = 3\ntype =", "4:9: requests.all.retry: this is 3; expected { attem"),
         ("type =", "retry = {}\ntype =", "4:1: requests.all.retry: attempts is missing; expected"),
         ("type =", 'categories = ["all"]\ntype =', "4:15: requests.all.categories[1]: this is 'al"),

@@ -2,8 +2,9 @@
 
 import pytest
 
+from cardsync.policy.expressions import Literal
 from cardsync.policy.faults import PolicyError
-from cardsync.policy.rule_source import ActionSource, RuleSource
+from cardsync.policy.rule_source import ActionSource, RuleSource, SetSource
 from cardsync.policy.source import read
 from cardsync.policy.values import (
     DoBrowse,
@@ -15,6 +16,7 @@ from cardsync.policy.values import (
     EventKind,
     Rung,
     Text,
+    ValueType,
 )
 from policy_texts import AID, policy, rule
 
@@ -89,6 +91,7 @@ def test_events_with_argument(on: str, event: EventKind, argument: str | bytes) 
             '{ tell = { en = "Hi", fi = "Hei" } }',
             (DoTell(Text("Hi", (("en", "Hi"), ("fi", "Hei")))),),
         ),
+        ('{ set = { pause = "2 h" } }', (SetSource("pause", Literal(ValueType.DURATION, 120)),)),
         ('{ report = "ussd" }', (DoReport(Rung.USSD),)),
         ('{ browse = "${host}/x" }', (DoBrowse("${host}/x"),)),
         ('{ timer = { a = "10 min", b = "${wait}" } }', (DoTimer("a", 10), DoTimer("b", "wait"))),

@@ -105,8 +105,6 @@ class MachineState:
     def with_value(self, program: Program, name: str, value: int | str) -> "MachineState":
         """Change a parameter; `ValueError` if the program cannot be run with this value."""
         names = [parameter.name for parameter in program.parameters]
-        if name not in names:
-            raise ValueError(f"there is no parameter {name!r}")
         place = names.index(name)
         check_value(program, program.parameters[place], value)
         parameters = _with(self.parameters, place, value)
