@@ -44,7 +44,7 @@ def demo(
     """
     from cardsync.fleet.journey import Stage, default_home  # noqa: PLC0415  # fast --help
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with Stage(home or default_home()) as stage:
         try:
