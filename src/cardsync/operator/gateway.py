@@ -146,8 +146,8 @@ class Gateway:
     async def _work_with(self, client: SmppClient) -> None:
         while True:
             try:
-                with self._listening():
-                    while True:
+                with self._listening() as listener:
+                    while not listener.broken:
                         self._work.clear()
                         if not (client.is_bound and await self._round(client)):
                             await self._rest()
@@ -156,26 +156,28 @@ class Gateway:
                 await asyncio.sleep(self._poll)
 
     @contextlib.contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Wake up at what PostgreSQL notifies."""
+    def _listening(self) -> Iterator[Connection]:
+        """Wake up at what PostgreSQL notifies, as long as the connection is there."""
         loop = asyncio.get_running_loop()
-        with self._database.transaction() as connection:
-            connection.execute(f"LISTEN {outbox.CHANNEL}".encode())
-            connection.commit()
-            descriptor = connection.fileno()
-            loop.add_reader(descriptor, self._hear, connection)
+        with self._database.transaction() as listener:
+            listener.execute(f"LISTEN {outbox.CHANNEL}".encode())
+            listener.commit()
+            descriptor = listener.fileno()
+
+            def hear() -> None:
+                self._work.set()
+                try:
+                    list(listener.notifies(timeout=0))
+                except psycopg.OperationalError:
+                    loop.remove_reader(descriptor)
+
+            loop.add_reader(descriptor, hear)
             try:
-                yield
+                yield listener
             finally:
                 loop.remove_reader(descriptor)
-                connection.execute(f"UNLISTEN {outbox.CHANNEL}".encode())
-
-    def _hear(self, connection: Connection) -> None:
-        try:
-            for _ in connection.notifies(timeout=0):
-                self._work.set()
-        except psycopg.OperationalError:
-            asyncio.get_running_loop().remove_reader(connection.fileno())
+                if not listener.broken:
+                    listener.execute(f"UNLISTEN {outbox.CHANNEL}".encode())
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):

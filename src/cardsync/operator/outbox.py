@@ -268,6 +268,16 @@ def recent(connection: Connection, iccid: str, *, limit: int = 8) -> list[Row]:
     )
 
 
+def provable(connection: Connection, iccid: str, *, limit: int = 8) -> list[Row]:
+    """Give the last rows of a card whose packets may be in it: the unfinished one first."""
+    return _rows(
+        connection,
+        "SELECT {columns} FROM outbox AS one WHERE one.iccid = %s AND one.counter IS NOT NULL "
+        "ORDER BY one.state < 3 DESC, one.id DESC LIMIT %s",
+        [iccid, limit],
+    )
+
+
 def lock(connection: Connection, number: int) -> Row | None:
     """Lock an unfinished row until the end of the transaction; None if it is finished."""
     found = _rows(

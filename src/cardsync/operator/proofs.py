@@ -130,8 +130,7 @@ class Proofs:
     def _match(self, iccid: str, packet: bytes) -> _Match | None:
         """Find the row whose packet this proves: the unfinished one first, then later ones."""
         with self._database.transaction() as connection:
-            rows = outbox.recent(connection, iccid)
-        rows.sort(key=lambda row: (row.state >= outbox.State.DONE, -row.id))
+            rows = outbox.provable(connection, iccid)
         for row in rows:
             if row.counter is None:
                 continue
