@@ -118,10 +118,9 @@ def _item(items: Sequence[_T], number: int, what: str) -> _T:
 def write_parameter(parameter: Parameter, writer: Writer) -> bytes:
     """Write name, type and value in four octets."""
     value = parameter.default
-    if isinstance(value, str):
-        number = writer.octets(value.encode())
-        return bytes([writer.name(parameter.name), parameter.type, 0, number])
-    return bytes([writer.name(parameter.name), parameter.type]) + value.to_bytes(2, "big")
+    head = bytes([writer.name(parameter.name), parameter.type])
+    number = writer.octets(value.encode()) if isinstance(value, str) else value
+    return head + number.to_bytes(2, "big")
 
 
 def read_parameter(reader: Reader, strings: Strings) -> Parameter:
