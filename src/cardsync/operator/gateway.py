@@ -178,6 +178,8 @@ class Gateway:
                 loop.remove_reader(descriptor)
                 if not listener.broken:
                     listener.execute(f"UNLISTEN {outbox.CHANNEL}".encode())
+                    listener.commit()
+                    list(listener.notifies(timeout=0))
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
