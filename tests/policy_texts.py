@@ -85,8 +85,8 @@ NUMBERS = st.recursive(
 DURATIONS = st.sampled_from(
     ["connected_time", "since_last.synchronization", "pause", "interval", "5 * minutes"]
 )
-TEXTS = st.sampled_from(["language", "last.language", "home", "'fi'"])
-OCTETS = st.sampled_from(["imei", "last.imei", "profile", "last.profile", "b'\\x4a'"])
+TEXTS = st.sampled_from(["language", "last.language", "home", "'fi'", "imei", "last.imei"])
+OCTETS = st.sampled_from(["profile", "last.profile", "b'\\x4a'"])
 COMPARISONS = (
     _joined(NUMBERS, ("==", "!=", "<", "<=", ">", ">="))
     | _joined(DURATIONS, ("==", "<", ">="))

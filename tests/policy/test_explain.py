@@ -28,7 +28,7 @@ from policy_texts import AID, TABLES, compiled, policy, rule
             'language was "fi" (wanted == home, which was "en")',
         ),
         ("language != 'fi'", {"language": b"fi"}, 'language was "fi" (wanted != "fi")'),
-        ("imei == b'\\x4a'", {"imei": b"\x09"}, "imei was 09 (wanted 4A)"),
+        ("profile == b'\\x4a'", {"profile": b"\x09"}, "profile was 09 (wanted 4A)"),
         (
             "since_last.synchronization >= 30 * days",
             {"since_last.synchronization": 60},

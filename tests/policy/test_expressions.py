@@ -69,7 +69,10 @@ LTE, NR = Literal(ValueType.TECHNOLOGY, 8), Literal(ValueType.TECHNOLOGY, 10)
         ("network.technology in (LTE, NR)", Member(Op.IN, TECHNOLOGY, (LTE, NR))),
         ("not network.technology in [LTE]", Member(Op.NOT_IN, TECHNOLOGY, (LTE,))),
         ("language == home", Compared(Op.EQUAL, fact("language"), NAMES["home"])),
-        ("imei == b'\\x4a'", Compared(Op.EQUAL, fact("imei"), Literal(ValueType.OCTETS, b"\x4a"))),
+        (
+            "profile == b'\\x4a'",
+            Compared(Op.EQUAL, fact("profile"), Literal(ValueType.OCTETS, b"\x4a")),
+        ),
         ("language == 'fi'", Compared(Op.EQUAL, fact("language"), Literal(ValueType.TEXT, b"fi"))),
         ("wait == 2 * hours", Compared(Op.EQUAL, NAMES["wait"], Literal(ValueType.DURATION, 120))),
         (
@@ -112,7 +115,7 @@ def test_values() -> None:
         ),
         ("count < 1 and last.imie != imei", 14, "unknown name 'last.imie'", "perhaps 'last.imei'"),
         ("'äö' == home and x", 17, "unknown name 'x'", "a fact"),
-        ("imei == home", 8, "this is a text", "octets"),
+        ("profile == home", 11, "this is a text", "octets"),
         ("wait > 5", 7, "this is a number", "a duration, such as 5 * minutes"),
         ("network.technology == 8", 22, "this is a number", "a technology"),
         ("network.technology < LTE", 0, "no order is known of a technology", "== or !="),

@@ -26,8 +26,8 @@ from cardsync.policy.state import MachineState
 from cardsync.policy.values import Database, EventKind, Rung
 from policy_texts import AID, FACTS, TABLES, compiled, events, example, policies, policy, rule
 
-PHONE: Facts = {"imei": b"\x4a\x09", "profile": b"\xff\x01"}
-SAME: Facts = {**PHONE, "last.imei": b"\x4a\x09", "last.profile": b"\xff\x01"}
+PHONE: Facts = {"imei": b"490154203237518", "profile": b"\xff\x01"}
+SAME: Facts = {**PHONE, "last.imei": b"490154203237518", "last.profile": b"\xff\x01"}
 CONNECTED: Facts = {"network.technology": 8, "network.roaming": 0, "connected_time": 20}
 
 
@@ -76,7 +76,7 @@ def test_another_phone() -> None:
     assert told(again) == [
         (
             "profile_download: the phone has changed did not fire: "
-            "imei was 4A09 (wanted != last.imei, which was 4A09); "
+            'imei was "490154203237518" (wanted != last.imei, which was "490154203237518"); '
             "profile was FF01 (wanted != last.profile, which was FF01)"
         )
     ]
@@ -84,10 +84,10 @@ def test_another_phone() -> None:
 
 def test_an_unknown_identity_decides_nothing() -> None:
     """Before the terminal has told who it is, no comparison with it holds."""
-    outcome = Card(example()).hears(EventKind.PROFILE_DOWNLOAD, facts={"last.imei": b"\x4a"})
+    outcome = Card(example()).hears(EventKind.PROFILE_DOWNLOAD, facts={"last.imei": b"49"})
 
     assert outcome.decisions == ()
-    assert "imei was unknown (wanted != last.imei, which was 4A)" in told(outcome)[0]
+    assert 'imei was unknown (wanted != last.imei, which was "49")' in told(outcome)[0]
 
 
 def test_periods() -> None:

@@ -36,8 +36,8 @@ class Fact:
 
 
 _REMEMBERED = (
-    Fact(0x01, "imei", ValueType.OCTETS),
-    Fact(0x02, "imeisv", ValueType.OCTETS),
+    Fact(0x01, "imei", ValueType.TEXT),
+    Fact(0x02, "imeisv", ValueType.TEXT),
     Fact(0x03, "profile", ValueType.OCTETS),
     Fact(0x04, "language", ValueType.TEXT),
     Fact(0x05, "network.mcc", ValueType.NUMBER),
