@@ -144,7 +144,7 @@ class ServerDatastore(Datastore, Protocol):
 
     `apply` here also takes MERGE: `data` becomes the item's content as a change of our own,
     which the peer has yet to hear: as REPLACE under its name `peer`, or, where `peer` is None,
-    as ADD, for the peer no longer has it.
+    as ADD, for the peer does not have it. Where `identifier` is empty it is a new item.
     """
 
     rule: Rule

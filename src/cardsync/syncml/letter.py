@@ -34,8 +34,6 @@ Address = Callable[[Change], Item]
 MIN_ROOM = 512
 """Octets of items that every message may have, however much its statuses take."""
 
-_WBXML_ITEM, _XML_ITEM = 40, 180  # octets around an item's name and data, an upper bound
-_WBXML_SYNC, _XML_SYNC = 60, 400  # octets around a Sync and its three commands, likewise
 _COMMANDS: dict[ChangeKind, type[Add] | type[Replace] | type[Delete]] = {
     ChangeKind.ADD: Add,
     ChangeKind.REPLACE: Replace,
@@ -47,6 +45,20 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 @dataclass(frozen=True, slots=True)
+class _Overhead:
+    """Upper bounds of the octets around things, without names, types and data."""
+
+    sync: int
+    command: int
+    item: int
+    chunk: int  # in addition: Size or Format, and MoreData
+
+
+_WBXML = _Overhead(sync=32, command=24, item=16, chunk=24)
+_XML = _Overhead(sync=130, command=100, item=90, chunk=150)
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A change, or a chunk of one: `size` of the whole goes with the first of several chunks."""
 
@@ -54,6 +66,53 @@ class Piece:
     data: bytes | None
     size: int | None = None
     more: bool = False
+
+
+class _Meter:
+    """Counts what still fits into a Sync; `room` is what is left, in octets."""
+
+    def __init__(self, content_type: str, item_type: str, room: int, enough: int) -> None:
+        self._is_xml = not is_wbxml(content_type)
+        self._overhead = _XML if self._is_xml else _WBXML
+        self._command = self._overhead.command + len(item_type)
+        self._kinds: set[ChangeKind] = set()
+        self.room = room - self._overhead.sync
+        self.may_cut = self.room >= enough
+
+    def take(self, change: Change, rest: bytes, *, is_rest: bool) -> bool:
+        """Take an item if it fits; the rest of a cut one may need a command of its own."""
+        needs = self._around(change) + self._written(rest)
+        if is_rest or change.kind not in self._kinds:
+            needs += self._command
+        if needs > self.room:
+            return False
+        self.room -= needs
+        if not is_rest:
+            self._kinds.add(change.kind)
+        return True
+
+    def cut(self, change: Change, rest: bytes) -> int:
+        """Give how many octets of an item make a chunk that fills the message."""
+        room = self.room - self._around(change) - self._command - self._overhead.chunk
+        octets = room = max(room, MIN_ROOM // 4)
+        while self._written(rest[:octets]) > room and octets > MIN_ROOM // 8:
+            octets = octets * 7 // 8
+        while octets < len(rest) and rest[octets] & 0xC0 == 0x80 and octets > MIN_ROOM // 8:
+            octets -= 1  # a character of UTF-8 stays whole
+        return octets
+
+    def _around(self, change: Change) -> int:
+        name = change.peer if change.kind is not ChangeKind.ADD else None
+        names = max(len((name or "").encode()), len(change.identifier.encode()))
+        return self._overhead.item + (5 * names if self._is_xml else names)
+
+    def _written(self, data: bytes) -> int:
+        """Count the octets of data as XML or WBXML writes them."""
+        if not self._is_xml:
+            return len(data)
+        if _is_text(data):
+            return len(data) + 4 * len(_ESCAPED.findall(data))
+        return (len(data) + 2) // 3 * 4 + self._overhead.chunk
 
 
 class Supply:
@@ -72,24 +131,20 @@ class Supply:
         """Say whether everything has been taken."""
         return self._next is None
 
-    def take(self, room: int, cost: Callable[[Change], int], enough: int) -> Iterator[Piece]:
-        """Take what fits into `room` octets; `cost` is what an item needs beside its rest.
-
-        What does not fit waits for the next message, or is cut if there was `enough` room.
-        """
-        whole = room
+    def take(self, meter: _Meter) -> Iterator[Piece]:
+        """Take what fits; what does not waits for the next message, or is cut if alone."""
+        taken = False
         while self._next is not None:
             change = self._next
             rest = (change.data or b"")[self.offset :]
-            needs = cost(change)
-            if needs + len(rest) <= room:
-                room -= needs + len(rest)
+            if meter.take(change, rest, is_rest=self.offset > 0):
                 yield self._rest(change, rest)
-            elif room == whole >= enough:
-                yield self._chunk(change, rest, max(room - needs, MIN_ROOM // 2))
+            elif taken or not meter.may_cut:
                 return
             else:
+                yield self._chunk(change, rest, meter.cut(change, rest))
                 return
+            taken = True
 
     def _rest(self, change: Change, rest: bytes) -> Piece:
         self._next = next(self._changes, None)
@@ -97,11 +152,8 @@ class Supply:
         return Piece(change, None if change.data is None else rest)
 
     def _chunk(self, change: Change, rest: bytes, octets: int) -> Piece:
-        """Cut what does not fit into a message of its own."""
         if len(rest) <= octets:
             return self._rest(change, rest)
-        while rest[octets] & 0xC0 == 0x80 and octets > MIN_ROOM // 4:  # keep UTF-8 whole
-            octets -= 1
         size = len(rest) if self.offset == 0 else None
         self.offset += octets
         return Piece(change, rest[:octets], size, more=True)
@@ -130,23 +182,25 @@ class Letter:
         self._commands.extend(commands)
 
     def room(self) -> int:
-        """Give how many octets of items the message can still take."""
-        overhead = self._by_type(_WBXML_SYNC, _XML_SYNC)
-        return self._limit - len(self.encode(final=True)) - overhead
+        """Give how many octets the message can still take."""
+        return self._limit - len(self.encode(final=True))
+
+    def cost(self, *names: str) -> int:
+        """Bound the octets of something that has these names and no data."""
+        item, escapes = (_WBXML.item, 1) if is_wbxml(self._content_type) else (_XML.item, 5)
+        return item + escapes * sum(len(name.encode()) for name in names)
 
     def sync(
         self, sync: Sync, supply: Supply, item_type: str, address: Address
     ) -> tuple[tuple[Piece, ...], tuple[Manipulation, ...]]:
         """Fill a Sync with what fits of a supply and add it; give what went, and in what."""
-        room = max(self.room(), MIN_ROOM) - len(item_type)
-        pieces = tuple(supply.take(room, self._cost, self._limit // 2))
+        names = [place.uri for place in (sync.target, sync.source) if place]
+        room = max(self.room() - self.cost(*names), MIN_ROOM)
+        meter = _Meter(self._content_type, item_type, room, enough=self._limit // 3)
+        pieces = tuple(supply.take(meter))
         commands = self._manipulations(pieces, item_type, address)
         self.add(replace(sync, commands=commands))
         return pieces, commands
-
-    def cost(self, *names: str) -> int:
-        """Bound the octets of something that has these names and no data."""
-        return self._by_type(_WBXML_ITEM, _XML_ITEM) + sum(len(n.encode()) for n in names)
 
     def message(self, *, final: bool) -> Message:
         """Give the message as it stands."""
@@ -156,23 +210,12 @@ class Letter:
         """Give the octets of the message as it stands."""
         return codec.encode(self.message(final=final), self._content_type)
 
-    def _by_type(self, wbxml: int, xml: int) -> int:
-        return wbxml if "wbxml" in self._content_type else xml
-
-    def _cost(self, change: Change) -> int:
-        """Bound what an item takes beside its data, and what XML adds to the data."""
-        octets = self.cost(change.peer or change.identifier, change.identifier)
-        if "wbxml" in self._content_type or change.data is None:
-            return octets
-        return octets + max(4 * len(_ESCAPED.findall(change.data)), len(change.data) // 3 + 8)
-
     def _manipulations(
         self, pieces: Sequence[Piece], item_type: str, address: Address
     ) -> tuple[Manipulation, ...]:
-        """Write pieces as few commands; a chunk keeps its place at the beginning or the end."""
-        ordered = pieces
-        if not any(piece.more or _is_rest(piece) for piece in pieces):
-            ordered = sorted(pieces, key=lambda piece: piece.change.kind)
+        """Write pieces as few commands; the rest of a cut item comes before all others."""
+        at = 1 if pieces and _is_rest(pieces[0]) else 0
+        ordered = [*pieces[:at], *sorted(pieces[at:], key=lambda piece: piece.change.kind)]
         return tuple(
             self._command(kind, tuple(group), item_type, address)
             for kind, group in groupby(ordered, key=lambda piece: piece.change.kind)
@@ -188,10 +231,15 @@ class Letter:
     def _item(self, piece: Piece, address: Address) -> Item:
         named = address(piece.change)
         data, form = piece.data, None
-        if data is not None and "wbxml" not in self._content_type and not _is_text(data):
+        if data is not None and not is_wbxml(self._content_type) and not _is_text(data):
             data, form = base64.b64encode(data), "b64"
         meta = Meta(format=form, size=piece.size) if form or piece.size is not None else None
         return Item(named.target, named.source, meta, data, piece.more)
+
+
+def is_wbxml(content_type: str) -> bool:
+    """Say whether a representation is the binary one."""
+    return codec.media_type(content_type) == codec.WBXML
 
 
 def _is_text(data: bytes) -> bool:
@@ -202,5 +250,5 @@ def _is_text(data: bytes) -> bool:
 
 
 def _is_rest(piece: Piece) -> bool:
-    """Say whether this is the last chunk of an item."""
+    """Say whether this ends an item that was cut."""
     return piece.data is not None and len(piece.data) != len(piece.change.data or b"")

@@ -261,7 +261,7 @@ class MemoryServerDatastore(_MemoryDatastore):
     def _apply(self, change: Change) -> Applied:
         if change.kind is not ChangeKind.MERGE:
             return super()._apply(change)
-        row = self._rows[change.identifier]
+        row = self._rows[change.identifier] if change.identifier else self._new()
         row.data, row.own, row.serial = change.data, True, self._next()
         row.at_peer = change.peer is not None
         if change.peer is None:

@@ -115,9 +115,9 @@ def _duplicate(theirs: Change, ours: Change) -> Decision:
         return _client_wins(theirs, ours)
     if theirs.data is None:
         return _server_wins(theirs, ours)
-    told = _tell(ours, ours.data, None)
-    added = Change(ChangeKind.ADD, "", theirs.data, theirs.peer)
-    return Decision((told, added), StatusCode.RESOLVED_WITH_DUPLICATE)
+    # Ours becomes a new item: under its name the client would take it for the one that it has.
+    added = Change(ChangeKind.MERGE, "", ours.data)
+    return Decision((added, _take(theirs, ours)), StatusCode.RESOLVED_WITH_DUPLICATE)
 
 
 _RULES = {

@@ -1,0 +1,121 @@
+"""Credentials, challenges and HMAC."""
+
+import base64
+
+import pytest
+
+from cardsync.errors import PeerError
+from cardsync.syncml.auth import (
+    Account,
+    Challenge,
+    Proof,
+    Scheme,
+    check_hmac,
+    credential,
+    digest,
+    proof,
+    read_challenge,
+    write_challenge,
+    write_hmac,
+)
+from cardsync.syncml.elements import Chal, Cred, Location, Meta, SyncHdr, Version
+
+
+def header(cred: Cred | None, name: str | None = None) -> SyncHdr:
+    """Give the header of a first message."""
+    return SyncHdr("1", 1, Location("http://x"), Location("IMEI:1", name), cred=cred)
+
+
+def test_basic_is_user_and_password_in_base64() -> None:
+    """Representation Protocol 1.1, "Security": the example of "Bruce2" and "OhBehave"."""
+    cred = credential(Account(Scheme.BASIC, "Bruce2", b"OhBehave"), Version.V1_2)
+
+    assert Cred(b"QnJ1Y2UyOk9oQmVoYXZl", Meta(format="b64", type="syncml:auth-basic")) == cred
+    assert Proof(Scheme.BASIC, "Bruce2", b"OhBehave") == proof(header(cred))
+
+
+def test_md5_digest_of_the_specification() -> None:
+    """Representation Protocol 1.1, "Security": Bruce2, OhBehave and the nonce "Nonce"."""
+    shown = digest("Bruce2", b"OhBehave", b"Nonce", Version.V1_1)
+
+    assert b"Zz6EivR3yeaaENcRN6lpAQ==" == base64.b64encode(shown)
+
+
+def test_md5_of_1_0_is_plain() -> None:
+    """SyncML 1.0 hashes user, password and nonce in one go."""
+    assert "4425c74bccd5bac603529144ec40b297" == digest("u", b"p", b"n", Version.V1_0).hex()
+
+
+@pytest.mark.parametrize("version", Version)
+def test_a_proof_matches_its_password_alone(version: Version) -> None:
+    """Both schemes, each version; the nonce belongs to the digest."""
+    for scheme in Scheme:
+        account = Account(scheme, "u", b"secret", b"nonce")
+        shown = proof(header(credential(account, version), "u"))
+        assert shown is not None
+        shown = Proof(shown.scheme, shown.user, shown.secret, version)
+
+        assert shown.matches(b"secret", b"nonce")
+        assert not shown.matches(b"Secret", b"nonce")
+        assert (scheme is Scheme.BASIC) == shown.matches(b"secret", b"other")
+
+
+def test_raw_digest_of_1_0_in_wbxml() -> None:
+    """Some devices send the 16 octets without base64."""
+    raw = digest("u", b"p", b"", Version.V1_2)
+
+    shown = proof(header(Cred(raw, Meta(type="syncml:auth-md5")), "u"))
+
+    assert Proof(Scheme.MD5, "u", raw) == shown
+
+
+def test_no_credentials_is_no_proof() -> None:
+    """A header without Cred shows nothing."""
+    assert proof(header(None)) is None
+
+
+@pytest.mark.parametrize(
+    ("cred", "answer"),
+    [
+        (Cred(b"QQ==", Meta(type="syncml:auth-x509")), 406),
+        (Cred(b"QQ=", Meta(type="syncml:auth-basic")), 401),
+        (Cred(b"QQ==", None), 401),
+        (Cred(base64.b64encode(b"\xff:x"), None), 401),
+    ],
+)
+def test_malformed_credentials_are_refused(cred: Cred, answer: int) -> None:
+    """Unknown scheme, broken base64, no colon, no UTF-8."""
+    with pytest.raises(PeerError) as caught:
+        proof(header(cred))
+
+    assert answer == caught.value.answer
+
+
+def test_challenge_both_ways() -> None:
+    """A nonce is base64 on the wire. Representation Protocol 1.2, Chal and NextNonce."""
+    challenge = Challenge(Scheme.MD5, b"\x00nonce")
+    chal = Chal(Meta(format="b64", type="syncml:auth-md5", next_nonce="AG5vbmNl"))
+
+    assert chal == write_challenge(challenge)
+    assert challenge == read_challenge(chal)
+
+
+def test_hmac_both_ways_and_refused() -> None:
+    """OMA DM Security 1.2 clause 5.4: it covers the body, the nonce and the password."""
+    value = write_hmac(Account(Scheme.MD5, "u", b"p", b"n"), b"body")
+
+    assert "u" == check_hmac(value, b"p", b"n", b"body")
+    assert value.startswith('algorithm=MD5, username="u", mac=')
+    for wrong in ((b"q", b"n", b"body"), (b"p", b"m", b"body"), (b"p", b"n", b"bodY")):
+        with pytest.raises(PeerError):
+            check_hmac(value, *wrong)
+    with pytest.raises(PeerError):
+        check_hmac(value.replace("MD5", "SHA"), b"p", b"n", b"body")
+
+
+def test_secrets_do_not_show() -> None:
+    """No repr has the password or the digest."""
+    shown = repr((Account(Scheme.MD5, "u", b"secret", b"nonce"), Proof(Scheme.MD5, "u", b"secret")))
+
+    assert "secret" not in shown
+    assert "nonce" not in shown.replace("'nonce'", "")
