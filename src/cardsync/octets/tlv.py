@@ -8,7 +8,7 @@ whose top bit is the flag (the three-byte form).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cardsync.errors import LocalError, PeerError
+from cardsync.errors import LocalError, PeerError, ShortInput
 from cardsync.octets.reader import Reader
 
 _NOT_A_TAG = {0x00, 0x80, 0xFF}  # TS 101 220 clause 7.1.1.1
@@ -110,21 +110,56 @@ def encode_comprehension_tag(tag: int, *, comprehension: bool, three_octets: boo
     return bytes([tag | 0x80 * comprehension])
 
 
-def decode_comprehension(reader: Reader) -> ComprehensionTlv:
-    """Read one COMPREHENSION-TLV."""
-    first = reader.uint8()
-    if first == _THREE_OCTETS:
-        number = reader.uint16()
-        value = reader.octets(decode_length(reader))
-        return ComprehensionTlv(number & 0x7FFF, value, number >= 0x8000, three_octets=True)
-    if first in _NOT_A_TAG:
-        raise PeerError(f"{first:02X} at offset {reader.offset - 1} is no COMPREHENSION-TLV tag")
-    value = reader.octets(decode_length(reader))
-    return ComprehensionTlv(first & 0x7F, value, first >= 0x80)
+def split_comprehension(data: bytes) -> Iterator[tuple[int, bool, bool, bytes]]:
+    """Yield tag, comprehension flag, form of three octets and value of each TLV of `data`.
+
+    Raises `PeerError`; a length in more octets than it needs is refused, since the table of
+    TS 101 220 clause 7.1.2 has only one way to write each length.
+    """
+    position, end = 0, len(data)
+    while position < end:
+        tag, position = data[position], position + 1
+        if tag in _NOT_A_TAG:
+            raise PeerError(f"{tag:02X} at offset {position - 1} is no COMPREHENSION-TLV tag")
+        long_tag = tag == _THREE_OCTETS
+        if long_tag:
+            tag = int.from_bytes(_slice(data, position, 2), "big")
+            position += 2
+        flag = 0x8000 if long_tag else 0x80
+        length = data[position] if position < end else 0x80
+        position += 1
+        if length >= 0x80:
+            length, position = _long_length(data, position - 1)
+        value = data[position : position + length]
+        if len(value) < length:
+            raise ShortInput(position, length, len(value))
+        position += length
+        yield tag & ~flag, tag >= flag, long_tag, value
+
+
+def _slice(data: bytes, position: int, count: int) -> bytes:
+    return Reader(data, position).octets(count)
+
+
+def _long_length(data: bytes, position: int) -> tuple[int, int]:
+    """Read a length of more than one octet; give it and the position behind it."""
+    reader = Reader(data, position)
+    length = decode_length(reader)
+    if len(encode_length(length)) != reader.offset - position:
+        raise PeerError(f"length {length} at offset {position} is written in too many octets")
+    return length, reader.offset
 
 
 def walk_comprehension(data: bytes) -> Iterator[ComprehensionTlv]:
-    """Yield the COMPREHENSION-TLVs of `data` in order."""
-    reader = Reader(data)
-    while len(reader):
-        yield decode_comprehension(reader)
+    """Yield the COMPREHENSION-TLVs of `data` in order; raise `PeerError`."""
+    for tag, comprehension, three_octets, value in split_comprehension(data):
+        yield ComprehensionTlv(tag, value, comprehension, three_octets)
+
+
+def decode_comprehension(reader: Reader) -> ComprehensionTlv:
+    """Read one COMPREHENSION-TLV; raise `PeerError`."""
+    start, rest = reader.offset, reader.rest()
+    for one in walk_comprehension(rest):
+        reader.offset = start + len(one.encode())
+        return one
+    raise ShortInput(start, 1, 0)

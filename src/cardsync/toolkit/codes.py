@@ -59,6 +59,21 @@ class Device(IntEnum):
     KEYPAD = 0x01
     DISPLAY = 0x02
     EARPIECE = 0x03
+    CARD_READER_0 = 0x10
+    CARD_READER_1 = 0x11
+    CARD_READER_2 = 0x12
+    CARD_READER_3 = 0x13
+    CARD_READER_4 = 0x14
+    CARD_READER_5 = 0x15
+    CARD_READER_6 = 0x16
+    CARD_READER_7 = 0x17
+    CHANNEL_1 = 0x21
+    CHANNEL_2 = 0x22
+    CHANNEL_3 = 0x23
+    CHANNEL_4 = 0x24
+    CHANNEL_5 = 0x25
+    CHANNEL_6 = 0x26
+    CHANNEL_7 = 0x27
     UICC = 0x81
     TERMINAL = 0x82
     NETWORK = 0x83
@@ -153,6 +168,7 @@ class TerminalProblem(IntEnum):
     ACCESS_CONTROL_CLASS_BAR = 0x05
     RADIO_RESOURCE_NOT_GRANTED = 0x06
     NOT_IN_SPEECH_CALL = 0x07
+    USSD_BUSY = 0x08
     DTMF_BUSY = 0x09
     NO_NAA_ACTIVE = 0x0A
 
@@ -171,6 +187,20 @@ class LocalInformation(IntEnum):
     IMEISV = 0x08
     SEARCH_MODE = 0x09
     BATTERY = 0x0A
+    MEID = 0x0B
+    WLAN_IDENTIFIER_CURRENT = 0x0C
+    BROADCAST_NETWORK = 0x0D
+    ACCESS_TECHNOLOGIES = 0x0E
+    LOCATION_MULTIPLE = 0x0F
+    NETWORK_MEASUREMENT_MULTIPLE = 0x10
+    CSG_IDENTIFIERS = 0x11
+    HENB_ADDRESS = 0x12
+    HENB_SURROUNDINGS = 0x13
+    WLAN_IDENTIFIER = 0x14
+    SLICES = 0x15
+    CAG_INFORMATION = 0x16
+    REJECTED_SLICES = 0x17
+    SUPPORTED_TECHNOLOGIES = 0x1A
 
 
 class EnvelopeTag(IntEnum):
@@ -183,6 +213,13 @@ class EnvelopeTag(IntEnum):
     MO_SHORT_MESSAGE_CONTROL = 0xD5
     EVENT_DOWNLOAD = 0xD6
     TIMER_EXPIRATION = 0xD7
+    USSD_DOWNLOAD = 0xD9
+    MMS_TRANSFER_STATUS = 0xDA
+    MMS_NOTIFICATION = 0xDB
+    TERMINAL_APPLICATION = 0xDC
+    GEOGRAPHICAL_LOCATION = 0xDD
+    ENVELOPE_CONTAINER = 0xDE
+    PROSE_REPORT = 0xDF
 
 
 PROACTIVE_COMMAND_TAG = 0xD0
@@ -192,7 +229,11 @@ class AccessTechnologyCode(IntEnum):
     """Access technologies. TS 102 223 clause 8.61."""
 
     GSM = 0x00
+    TIA_EIA_553 = 0x01
+    TIA_EIA_136 = 0x02
     UTRAN = 0x03
+    TETRA = 0x04
+    TIA_EIA_95_B = 0x05
     CDMA2000_1XRTT = 0x06
     CDMA2000_HRPD = 0x07
     E_UTRAN = 0x08
@@ -207,3 +248,129 @@ class TimeUnit(IntEnum):
     MINUTES = 0x00
     SECONDS = 0x01
     TENTHS_OF_SECONDS = 0x02
+
+
+class ToneCode(IntEnum):
+    """Tones. TS 102 223 clause 8.16."""
+
+    DIAL = 0x01
+    BUSY = 0x02
+    CONGESTION = 0x03
+    RADIO_PATH_ACKNOWLEDGE = 0x04
+    RADIO_PATH_NOT_AVAILABLE = 0x05
+    ERROR = 0x06
+    CALL_WAITING = 0x07
+    RINGING = 0x08
+    GENERAL_BEEP = 0x10
+    POSITIVE_ACKNOWLEDGEMENT = 0x11
+    NEGATIVE_ACKNOWLEDGEMENT = 0x12
+    INCOMING_SPEECH_CALL = 0x13
+    INCOMING_SHORT_MESSAGE = 0x14
+    CRITICAL_ALERT = 0x15
+    VIBRATE = 0x20
+    HAPPY = 0x30
+    SAD = 0x31
+    URGENT_ACTION = 0x32
+    QUESTION = 0x33
+    MESSAGE_RECEIVED = 0x34
+    MELODY_1 = 0x40
+    MELODY_2 = 0x41
+    MELODY_3 = 0x42
+    MELODY_4 = 0x43
+    MELODY_5 = 0x44
+    MELODY_6 = 0x45
+    MELODY_7 = 0x46
+    MELODY_8 = 0x47
+
+
+class Battery(IntEnum):
+    """State of the battery. TS 102 223 clause 8.76."""
+
+    VERY_LOW = 0x00
+    LOW = 0x01
+    AVERAGE = 0x02
+    GOOD = 0x03
+    FULL = 0x04
+
+
+class SearchMode(IntEnum):
+    """How a network is searched. TS 102 223 clause 8.75."""
+
+    MANUAL = 0x00
+    AUTOMATIC = 0x01
+
+
+class BearerCode(IntEnum):
+    """Bearers of the browser. TS 31.111 clause 8.49."""
+
+    SMS = 0x00
+    CIRCUIT_SWITCHED_DATA = 0x01
+    USSD = 0x02
+    PACKET_SERVICE = 0x03
+
+
+class BearerType(IntEnum):
+    """Bearers of a channel. TS 102 223 and TS 31.111 clause 8.52."""
+
+    CIRCUIT_SWITCHED_DATA = 0x01
+    PACKET = 0x02
+    DEFAULT = 0x03
+    LOCAL = 0x04
+    BLUETOOTH = 0x05
+    IRDA = 0x06
+    RS232 = 0x07
+    CDMA2000 = 0x08
+    PACKET_EXTENDED = 0x09
+    WLAN = 0x0A
+    E_UTRAN = 0x0B
+    NG_RAN = 0x0C
+    USB = 0x10
+
+
+class TransportProtocol(IntEnum):
+    """The card's part in a transport. TS 102 223 clause 8.59."""
+
+    UDP_CLIENT_REMOTE = 0x01
+    TCP_CLIENT_REMOTE = 0x02
+    TCP_SERVER = 0x03
+    UDP_CLIENT_LOCAL = 0x04
+    TCP_CLIENT_LOCAL = 0x05
+    DIRECT = 0x06
+
+
+class AddressType(IntEnum):
+    """Types of address. TS 102 223 clause 8.58."""
+
+    IPV4 = 0x21
+    IPV6 = 0x57
+
+
+class RegistrationType(IntEnum):
+    """What the network refused. TS 31.111 clause 8.92."""
+
+    NORMAL_LOCATION_UPDATING = 0x00
+    PERIODIC_LOCATION_UPDATING = 0x01
+    IMSI_ATTACH = 0x02
+    GPRS_ATTACH = 0x03
+    COMBINED_ATTACH = 0x04
+    RA_UPDATING = 0x05
+    COMBINED_RA_LA_UPDATING = 0x06
+    COMBINED_RA_LA_UPDATING_WITH_ATTACH = 0x07
+    PERIODIC_RA_UPDATING = 0x08
+    EPS_ATTACH = 0x09
+    COMBINED_EPS_ATTACH = 0x0A
+    TA_UPDATING = 0x0B
+    COMBINED_TA_LA_UPDATING = 0x0C
+    COMBINED_TA_LA_UPDATING_WITH_ATTACH = 0x0D
+    PERIODIC_TA_UPDATING = 0x0E
+    INITIAL_REGISTRATION = 0x0F
+    MOBILITY_REGISTRATION_UPDATING = 0x10
+    PERIODIC_REGISTRATION_UPDATING = 0x11
+
+
+class DataConnection(IntEnum):
+    """Kinds of data connection. TS 31.111 clause 8.138."""
+
+    PDP = 0x00
+    PDN = 0x01
+    PDU = 0x02

@@ -6,12 +6,12 @@ whether its comprehension is required, so that what was decoded is encoded to th
 """
 
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 
 from cardsync.errors import PeerError
 from cardsync.octets import tlv
-from cardsync.octets.reader import Reader
-from cardsync.toolkit import objects
+from cardsync.octets.apdu import SW
+from cardsync.toolkit import objects, structure
 from cardsync.toolkit.codes import (
     PROACTIVE_COMMAND_TAG,
     CommandType,
@@ -21,93 +21,76 @@ from cardsync.toolkit.codes import (
     TimeUnit,
 )
 from cardsync.toolkit.objects import CommandDetails, DataObject, DeviceIdentities, Result
+from cardsync.toolkit.parts import Part, content, decode_parts, every, first, required
 
-_Wanted = TypeVar("_Wanted", bound=DataObject)
+__all__ = [
+    "TYPES",
+    "Part",
+    "ProactiveCommand",
+    "TerminalResponse",
+    "ask_yes_no",
+    "command",
+    "decode_parts",
+    "display_text",
+    "every",
+    "first",
+    "is_yes",
+    "launch_browser",
+    "poll_interval",
+    "provide_local_information",
+    "required",
+    "send_short_message",
+    "set_up_event_list",
+    "set_up_menu",
+    "start_timer",
+    "yes_no",
+]
 
 TYPES = frozenset(CommandType)
 """The types of command that the standard knows; others are answered `31`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """An object of a message, and whether the receiver must understand it."""
-
-    object: DataObject
-    comprehension: bool = True
-
-    def encode(self) -> bytes:
-        """Give the octets of the TLV."""
-        return self.object.encode(comprehension=self.comprehension)
-
-
-def decode_parts(data: bytes) -> tuple[Part, ...]:
-    """Read the objects of a message to its end; raise `PeerError` with `32` owed."""
-    try:
-        found = [
-            Part(objects.decode(one), one.comprehension) for one in tlv.walk_comprehension(data)
-        ]
-    except PeerError as exc:
-        raise PeerError(str(exc), answer=GeneralResult.DATA_NOT_UNDERSTOOD) from exc
-    return tuple(found)
-
-
-def first(parts: tuple[Part, ...], wanted: type[_Wanted]) -> _Wanted | None:
-    """Give the first object of a class, or None."""
-    for part in parts:
-        if isinstance(part.object, wanted):
-            return part.object
-    return None
-
-
-def every(parts: tuple[Part, ...], wanted: type[_Wanted]) -> tuple[_Wanted, ...]:
-    """Give all objects of a class."""
-    return tuple([part.object for part in parts if isinstance(part.object, wanted)])
-
-
-def required(parts: tuple[Part, ...], wanted: type[_Wanted]) -> _Wanted:
-    """Give the first object of a class; raise `PeerError` with `36` owed if there is none."""
-    found = first(parts, wanted)
-    if found is None:
-        raise PeerError(f"{wanted.__name__} is missing", answer=GeneralResult.VALUES_MISSING)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
 class ProactiveCommand:
-    """A command of the card. TS 102 223 clause 6.6."""
+    """A command of the card. TS 102 223 clause 6.6.
+
+    `flags` says of details and identities whether their comprehension is required; it is, in
+    every command of ours.
+    """
 
     details: CommandDetails
     devices: DeviceIdentities
     parts: tuple[Part, ...] = ()
+    flags: tuple[bool, bool] = (True, True)
 
     def encode(self) -> bytes:
         """Give the octets, from the tag `D0` on."""
-        body = self.details.encode() + self.devices.encode()
+        body = self.details.encode(comprehension=self.flags[0])
+        body += self.devices.encode(comprehension=self.flags[1])
         body += b"".join([part.encode() for part in self.parts])
         return tlv.encode(PROACTIVE_COMMAND_TAG, body)
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read a command; raise `PeerError` that carries the general result owed."""
-        reader = Reader(data)
         try:
-            outer = tlv.decode_one(reader)
-            reader.finish()
+            return cls.of(decode_parts(content(data, {PROACTIVE_COMMAND_TAG})[1]))
         except PeerError as exc:
+            if exc.answer is not None:
+                raise
             raise PeerError(str(exc), answer=GeneralResult.DATA_NOT_UNDERSTOOD) from exc
-        if outer.tag != PROACTIVE_COMMAND_TAG:
-            raise PeerError(
-                f"tag {outer.tag:02X} at offset 0 is not D0, a proactive command",
-                answer=GeneralResult.DATA_NOT_UNDERSTOOD,
-            )
-        return cls.of(decode_parts(outer.value))
 
     @classmethod
     def of(cls, parts: tuple[Part, ...]) -> Self:
-        """Make a command of its objects; details and identities come first, in this order."""
+        """Make a command of its objects; details and identities come first, in this order.
+
+        Raises `PeerError` with `36` owed if an object is missing that the command must have.
+        """
         details = required(parts[:1], CommandDetails)
         devices = required(parts[1:2], DeviceIdentities)
-        return cls(details, devices, parts[2:])
+        rest = parts[2:]
+        structure.check(details.type, details.qualifier, tuple([part.object for part in rest]))
+        return cls(details, devices, rest, (parts[0].comprehension, parts[1].comprehension))
 
     @property
     def unknown(self) -> tuple[objects.Unknown, ...]:
@@ -117,35 +100,38 @@ class ProactiveCommand:
 
 @dataclass(frozen=True, slots=True)
 class TerminalResponse:
-    """The terminal's answer to a command. TS 102 223 clause 6.8."""
+    """The terminal's answer to a command. TS 102 223 clause 6.8.
+
+    `flags` says of details, identities and result whether their comprehension is required.
+    """
 
     details: CommandDetails
     result: Result
     parts: tuple[Part, ...] = ()
     devices: DeviceIdentities = objects.TERMINAL_TO_UICC
+    flags: tuple[bool, bool, bool] = (True, True, True)
 
     def encode(self) -> bytes:
         """Give the data field of TERMINAL RESPONSE."""
-        head = self.details.encode() + self.devices.encode(comprehension=True)
-        return head + self.result.encode() + b"".join([part.encode() for part in self.parts])
+        head = zip((self.details, self.devices, self.result), self.flags, strict=True)
+        body = b"".join([each.encode(comprehension=flag) for each, flag in head])
+        return body + b"".join([part.encode() for part in self.parts])
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read the data field; raise `PeerError` if details or result are missing."""
-        parts = decode_parts(data)
-        rest = tuple(
-            [
-                part
-                for part in parts
-                if not isinstance(part.object, CommandDetails | DeviceIdentities | Result)
-            ]
-        )
-        return cls(
-            required(parts, CommandDetails),
-            required(parts, Result),
-            rest,
-            first(parts, DeviceIdentities) or objects.TERMINAL_TO_UICC,
-        )
+        """Read the data field; raise `PeerError` with the status word `6A80` owed.
+
+        Details, identities and result come first, in this order. TS 102 223 clause 6.8.
+        """
+        try:
+            parts = decode_parts(data)
+            details = required(parts[:1], CommandDetails)
+            devices = required(parts[1:2], DeviceIdentities)
+            result = required(parts[2:3], Result)
+        except PeerError as exc:
+            raise PeerError(str(exc), answer=SW.INCORRECT_DATA) from exc
+        first_flag, second_flag, third_flag = (part.comprehension for part in parts[:3])
+        return cls(details, result, parts[3:], devices, (first_flag, second_flag, third_flag))
 
     @property
     def performed(self) -> bool:

@@ -9,19 +9,22 @@ from typing import Self
 
 from cardsync.errors import PeerError
 from cardsync.octets import tlv
-from cardsync.octets.reader import Reader
-from cardsync.toolkit import objects
-from cardsync.toolkit.codes import Device, EnvelopeTag, GeneralResult
-from cardsync.toolkit.commands import Part, decode_parts, first, required
+from cardsync.octets.apdu import SW
+from cardsync.toolkit import objects, structure
+from cardsync.toolkit.codes import PROACTIVE_COMMAND_TAG, Device, EnvelopeTag
 from cardsync.toolkit.objects import DataObject, DeviceIdentities
+from cardsync.toolkit.parts import Part, content, decode_parts, first, required
 
 NETWORK_TO_UICC = DeviceIdentities(Device.NETWORK, Device.UICC)
 KEYPAD_TO_UICC = DeviceIdentities(Device.KEYPAD, Device.UICC)
 
 
+_TAGS = frozenset(range(0xC0, 0x100)) - {PROACTIVE_COMMAND_TAG}
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An envelope: its BER tag (D1 to E4) and its objects in their order."""
+    """An envelope: its BER tag (CF, D1 to E4) and its objects in their order."""
 
     tag: int
     parts: tuple[Part, ...]
@@ -32,23 +35,21 @@ class Envelope:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read the data field of ENVELOPE; raise `PeerError`."""
-        reader = Reader(data)
-        outer = tlv.decode_one(reader)
-        reader.finish()
-        if outer.tag & 0xC0 != 0xC0 or outer.tag > 0xFF:
-            raise PeerError(
-                f"tag {outer.tag:02X} at offset 0 is no envelope",
-                answer=GeneralResult.DATA_NOT_UNDERSTOOD,
-            )
-        return cls(outer.tag, decode_parts(outer.value))
+        """Read the data field of ENVELOPE; raise `PeerError` with the status word `6A80` owed."""
+        try:
+            tag, value = content(data, _TAGS)
+            parts = decode_parts(value, tag)
+            structure.check_envelope(tag, tuple([part.object for part in parts]))
+        except PeerError as exc:
+            raise PeerError(str(exc), answer=SW.INCORRECT_DATA) from exc
+        return cls(tag, parts)
 
     @property
     def event(self) -> int:
         """The event of an event download; raise `PeerError` if it does not name exactly one."""
         events = required(self.parts, objects.EventList).events
         if self.tag != EnvelopeTag.EVENT_DOWNLOAD or len(events) != 1:
-            raise PeerError("an event download names one event")
+            raise PeerError("an event download names one event", answer=SW.INCORRECT_DATA)
         return events[0]
 
 

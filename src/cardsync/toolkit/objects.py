@@ -1,107 +1,72 @@
 """Data objects of the Card Application Toolkit, one class to a COMPREHENSION-TLV.
 
-ETSI TS 102 223 clause 8, TS 31.111 clause 8; tags from TS 101 220 clause 7.2. An object that
-exists is valid. `decode` turns a TLV into its object, or into `Unknown`, which keeps its octets.
+ETSI TS 102 223 clause 8, TS 31.111 clause 8; tags from TS 101 220 clause 7.2. Here stand those
+that every message has and those of events and timers; the others stand by subject in the modules
+that are imported here, so that whoever decodes knows them all. Those in daily use have their
+name here too.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import ClassVar, Self, TypeVar
+from typing import Self
 
-from cardsync.errors import CardsyncError, PeerError
-from cardsync.octets import text
-from cardsync.octets.semi import swapped, unswapped
+from cardsync.octets.semi import pair, unpair
 from cardsync.octets.tlv import ComprehensionTlv
-from cardsync.toolkit.codes import Device, EventCode, GeneralResult, TimeUnit
+from cardsync.toolkit import browser, calls, channels, information, network, readers, texts
+from cardsync.toolkit.codes import Device, EventCode, TimeUnit
+from cardsync.toolkit.data_object import (
+    DataObject,
+    Fields,
+    MalformedObject,
+    Unknown,
+    code,
+    decode,
+    known,
+    within,
+)
 
+__all__ = [
+    "TERMINAL_TO_UICC",
+    "UICC_TO_TERMINAL",
+    "Address",
+    "AlphaIdentifier",
+    "CommandDetails",
+    "ComprehensionTlv",
+    "DataObject",
+    "DeviceIdentities",
+    "Duration",
+    "EventList",
+    "Item",
+    "ItemIdentifier",
+    "MalformedObject",
+    "Result",
+    "SmsTpdu",
+    "TextCoding",
+    "TextString",
+    "TimerIdentifier",
+    "TimerValue",
+    "Unknown",
+    "Url",
+    "browser",
+    "calls",
+    "channels",
+    "code",
+    "decode",
+    "information",
+    "known",
+    "network",
+    "readers",
+    "texts",
+    "within",
+]
 
-class MalformedObject(PeerError):
-    """A data object cannot be read; the command that holds it is answered `32`."""
-
-    def __init__(self, name: str, value: bytes, reason: object) -> None:
-        super().__init__(
-            f"{name} cannot be read from {value.hex().upper() or 'nothing'}: {reason}",
-            answer=GeneralResult.DATA_NOT_UNDERSTOOD,
-        )
-
-
-class DataObject:
-    """A data object: `value` gives its octets, `read` makes one of octets, `TAG` is its tag."""
-
-    __slots__ = ()
-    TAG: ClassVar[int]
-    THREE_OCTETS: ClassVar[bool] = False
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        raise NotImplementedError
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Make the object of its value octets; raise `ValueError` or a `CardsyncError`."""
-        raise NotImplementedError
-
-    def encode(self, *, comprehension: bool = True) -> bytes:
-        """Give the octets of the TLV, with or without comprehension required."""
-        return ComprehensionTlv(self.TAG, self.value(), comprehension, self.THREE_OCTETS).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown(DataObject):
-    """An object that we do not know; its octets are kept. `octets` are those of its value."""
-
-    tag: int
-    octets: bytes
-    three_octets: bool = False
-
-    def value(self) -> bytes:
-        """Give the value octets as they came."""
-        return self.octets
-
-    def encode(self, *, comprehension: bool = True) -> bytes:
-        """Give the octets of the TLV as they came."""
-        return ComprehensionTlv(self.tag, self.octets, comprehension, self.three_octets).encode()
-
-
-_KNOWN: dict[tuple[int, bool], type[DataObject]] = {}
-_Object = TypeVar("_Object", bound=type[DataObject])
-
-
-def known(tag: int, *, three_octets: bool = False) -> Callable[[_Object], _Object]:
-    """Register a class under its tag."""
-
-    def register(cls: _Object) -> _Object:
-        cls.TAG, cls.THREE_OCTETS = tag, three_octets
-        _KNOWN[tag, three_octets] = cls
-        return cls
-
-    return register
-
-
-def decode(tlv: ComprehensionTlv) -> DataObject:
-    """Make the object of a TLV; raise `MalformedObject` if its class cannot read it."""
-    cls = _KNOWN.get((tlv.tag, tlv.three_octets))
-    if cls is None:
-        return Unknown(tlv.tag, tlv.value, tlv.three_octets)
-    try:
-        return cls.read(tlv.value)
-    except (ValueError, CardsyncError) as exc:
-        raise MalformedObject(cls.__name__, tlv.value, exc) from exc
-
-
-def code(enumeration: type[IntEnum], octet: int) -> int:
-    """Name an octet if its list has it, else keep it as it is."""
-    try:
-        return enumeration(octet)
-    except ValueError:
-        return octet
-
-
-def within(name: str, number: int, low: int, high: int) -> None:
-    """Raise `ValueError` if a number is out of its range."""
-    if not low <= number <= high:
-        raise ValueError(f"{name} {number} is not {low} to {high}")
+Address = calls.Address
+SmsTpdu = calls.SmsTpdu
+AlphaIdentifier = texts.AlphaIdentifier
+Item = texts.Item
+ItemIdentifier = texts.ItemIdentifier
+TextCoding = texts.TextCoding
+TextString = texts.TextString
+Url = browser.Url
 
 
 @known(0x01)
@@ -194,146 +159,6 @@ class Duration(DataObject):
         return cls(TimeUnit(unit), interval)
 
 
-@known(0x05)
-@dataclass(frozen=True, slots=True)
-class AlphaIdentifier(DataObject):
-    """A text of the application for the user. TS 102 223 clause 8.2."""
-
-    text: str
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        return text.encode_alpha(self.text)
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read an alpha field."""
-        return cls(text.decode_alpha(value))
-
-
-@known(0x06)
-@dataclass(frozen=True, slots=True)
-class Address(DataObject):
-    """A number: type and plan in one octet (91 international ISDN), digits. Clause 8.1."""
-
-    digits: str
-    ton_npi: int = 0x91
-
-    def value(self) -> bytes:
-        """Give the value octets: `*` is A, `#` is B. TS 31.102 clause 4.4.2.3."""
-        semi = self.digits.replace("*", "A").replace("#", "B")
-        return bytes([self.ton_npi]) + swapped(semi)
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read type, plan and semi-octets."""
-        if not value:
-            raise ValueError("type of number is expected")
-        return cls(unswapped(value[1:]).replace("A", "*").replace("B", "#"), value[0])
-
-
-@known(0x0B)
-@dataclass(frozen=True, slots=True)
-class SmsTpdu(DataObject):
-    """A short message as it stands, TPDU of TS 23.040. TS 31.111 clause 8.13."""
-
-    tpdu: bytes
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        return self.tpdu
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Take the octets as they are."""
-        return cls(value)
-
-
-class TextCoding:
-    """Data coding schemes of a text string. TS 102 223 clause 8.15, TS 23.038."""
-
-    PACKED = 0x00
-    OCTETS = 0x04
-    UCS2 = 0x08
-
-
-@known(0x0D)
-@dataclass(frozen=True, slots=True)
-class TextString(DataObject):
-    """A text with its data coding scheme; an empty string is a null text. Clause 8.15."""
-
-    text: str
-    coding: int = TextCoding.OCTETS
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        if not self.text:
-            return b""
-        if self.coding == TextCoding.UCS2:
-            return bytes([self.coding]) + text.encode_ucs2(self.text)
-        septets = text.encode_septets(self.text)
-        if self.coding == TextCoding.PACKED:
-            return bytes([self.coding]) + text.pack(septets)
-        return bytes([self.coding]) + septets
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read coding and text."""
-        if not value:
-            return cls("")
-        coding, body = value[0], value[1:]
-        if coding == TextCoding.UCS2:
-            return cls(text.decode_ucs2(body), coding)
-        if coding == TextCoding.PACKED:
-            return cls(text.decode_septets(text.unpack(body, len(body) * 8 // 7)), coding)
-        if coding == TextCoding.OCTETS:
-            return cls(text.decode_septets(body), coding)
-        raise ValueError(f"data coding scheme {coding:02X} is not 00, 04 or 08")
-
-    @classmethod
-    def of(cls, content: str) -> Self:
-        """Choose 8-bit where the default alphabet can write the text, else UCS2."""
-        return cls(content, TextCoding.OCTETS if text.is_gsm(content) else TextCoding.UCS2)
-
-
-@known(0x0F)
-@dataclass(frozen=True, slots=True)
-class Item(DataObject):
-    """An item of a menu or a choice: `identifier` 1 to 255. TS 102 223 clause 8.9."""
-
-    identifier: int
-    text: str
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        return bytes([self.identifier]) + text.encode_alpha(self.text)
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read identifier and text; an empty item takes the menu away."""
-        if not value:
-            raise ValueError("an identifier is expected")
-        return cls(value[0], text.decode_alpha(value[1:]))
-
-
-@known(0x10)
-@dataclass(frozen=True, slots=True)
-class ItemIdentifier(DataObject):
-    """Which item was chosen. TS 102 223 clause 8.10."""
-
-    identifier: int
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        return bytes([self.identifier])
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read one octet."""
-        (identifier,) = value
-        return cls(identifier)
-
-
 @known(0x19)
 @dataclass(frozen=True, slots=True)
 class EventList(DataObject):
@@ -353,23 +178,13 @@ class EventList(DataObject):
 
 @known(0x24)
 @dataclass(frozen=True, slots=True)
-class TimerIdentifier(DataObject):
+class TimerIdentifier(Fields):
     """A timer of the terminal, 1 to 8. TS 102 223 clause 8.37."""
 
     identifier: int
 
     def __post_init__(self) -> None:
         within("timer", self.identifier, 1, 8)
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        return bytes([self.identifier])
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read one octet."""
-        (identifier,) = value
-        return cls(identifier)
 
 
 @known(0x25)
@@ -385,27 +200,12 @@ class TimerValue(DataObject):
     def value(self) -> bytes:
         """Give hours, minutes and seconds as semi-octets."""
         minutes, seconds = divmod(self.seconds, 60)
-        return swapped("{:02}{:02}{:02}".format(*divmod(minutes, 60), seconds))
+        return bytes(map(pair, (*divmod(minutes, 60), seconds)))
 
     @classmethod
     def read(cls, value: bytes) -> Self:
         """Read three octets."""
-        hours, minutes, seconds = (int(unswapped(bytes([octet])).zfill(2)) for octet in value)
+        hours, minutes, seconds = map(unpair, value)
+        within("minutes", minutes, 0, 59)
+        within("seconds", seconds, 0, 59)
         return cls(hours * 3600 + minutes * 60 + seconds)
-
-
-@known(0x31)
-@dataclass(frozen=True, slots=True)
-class Url(DataObject):
-    """An address for the browser; empty is the default one. TS 102 223 clause 8.48."""
-
-    url: str
-
-    def value(self) -> bytes:
-        """Give the value octets."""
-        return self.url.encode("ascii")
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read seven-bit characters."""
-        return cls(value.decode("ascii"))

@@ -6,12 +6,49 @@ code points are experimental and stand here alone. The objects take the three-by
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from cardsync.octets.reader import Reader
+from cardsync.toolkit.data_object import DataObject, Fields, Octets, known, within
 from cardsync.toolkit.information import Imei
-from cardsync.toolkit.objects import DataObject, known, within
+from cardsync.toolkit.synchronization_codes import (
+    AuthenticationScheme,
+    Bearers,
+    DatabaseIdType,
+    DeviceIdType,
+    Phase,
+    Protocol,
+    Representation,
+    Transport,
+)
+
+__all__ = [
+    "CODE_POINTS",
+    "AuthenticationReference",
+    "AuthenticationScheme",
+    "Bearers",
+    "Capability",
+    "CategoryMask",
+    "CodePoints",
+    "Constraints",
+    "Database",
+    "DatabaseIdType",
+    "DeviceIdType",
+    "Notification",
+    "Phase",
+    "ProfileReference",
+    "Protocol",
+    "Representation",
+    "Retry",
+    "SessionReference",
+    "SourceDatabase",
+    "Summary",
+    "SynchronizationProtocol",
+    "SynchronizationType",
+    "TargetDatabase",
+    "Transport",
+    "TransportList",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,80 +72,8 @@ class CodePoints:
 CODE_POINTS = CodePoints()
 
 
-class Protocol(IntEnum):
-    """Synchronization protocols."""
-
-    TERMINAL_DEFAULT = 0x00
-    SYNCML_DS = 0x01
-    OMA_DM = 0x02
-    LWM2M = 0x03
-    COMPACT_DELTA = 0x04
-
-
-class Representation(IntEnum):
-    """How the protocol is written."""
-
-    ANY = 0x00
-    WBXML = 0x01
-    XML = 0x02
-    CBOR = 0x03
-    TLV = 0x04
-
-
-class Transport(IntEnum):
-    """Session and transport layers."""
-
-    WSP = 0x01
-    WSP_CONNECTIONLESS = 0x02
-    HTTP = 0x03
-    HTTPS = 0x04
-    OBEX = 0x05
-    COAP = 0x06
-    COAPS = 0x07
-    SMS = 0x08
-    BIP = 0x09
-
-
-class DeviceIdType(IntEnum):
-    """How a device is named."""
-
-    THIS_TERMINAL = 0x00
-    IMEI = 0x01
-    IMEISV = 0x02
-    ICCID = 0x03
-    URI = 0x04
-    MEID = 0x05
-    EID = 0x06
-
-
-class DatabaseIdType(IntEnum):
-    """How a database is named."""
-
-    DEFAULT = 0x00
-    URI = 0x01
-    UICC_FILE = 0x02
-    AID = 0x03
-    WELL_KNOWN = 0x04
-
-
-class AuthenticationScheme(IntEnum):
-    """What the agent authenticates with."""
-
-    NONE = 0x00
-    STORED = 0x01
-    TLS_PSK = 0x02
-    GBA = 0x03
-    IOT_SAFE = 0x04
-    ONE_TIME_TOKEN = 0x05
-
-
-class Phase(IntEnum):
-    """How far a session is."""
-
-    QUEUED = 0
-    CONNECTING = 1
-    EXCHANGING = 2
-    DONE = 3
+_ANCHOR = 16
+"""Octets of an anchor that a summary tells."""
 
 
 def _tag(number: int) -> int:
@@ -122,22 +87,12 @@ def _lv(octets: bytes) -> bytes:
 
 @known(_tag(0x01), three_octets=True)
 @dataclass(frozen=True, slots=True)
-class SynchronizationProtocol(DataObject):
+class SynchronizationProtocol(Fields):
     """Protocol, its version in BCD (12 is 1.2) and its representation."""
 
     protocol: int
     version: int = 0x12
     representation: int = Representation.WBXML
-
-    def value(self) -> bytes:
-        """Give three octets."""
-        return bytes([self.protocol, self.version, self.representation])
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read three octets."""
-        protocol, version, representation = value
-        return cls(protocol, version, representation)
 
 
 @known(_tag(0x02), three_octets=True)
@@ -246,6 +201,7 @@ class Notification(DataObject):
 
     def __post_init__(self) -> None:
         within("notification", self.mode, 0, 2)
+        within("interval", self.interval or 0, 0, 255)
 
     def value(self) -> bytes:
         """Give one or two octets."""
@@ -261,22 +217,10 @@ class Notification(DataObject):
 
 @known(_tag(0x07), three_octets=True)
 @dataclass(frozen=True, slots=True)
-class SessionReference(DataObject):
+class SessionReference(Octets):
     """Two to eight octets by which the card knows the session again."""
 
-    octets: bytes
-
-    def __post_init__(self) -> None:
-        within("length of a session reference", len(self.octets), 2, 8)
-
-    def value(self) -> bytes:
-        """Give the octets."""
-        return self.octets
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Take the octets."""
-        return cls(value)
+    LENGTHS: ClassVar[range] = range(2, 9)
 
 
 @known(_tag(0x08), three_octets=True)
@@ -313,6 +257,9 @@ class CategoryMask(DataObject):
 
     mask: int
 
+    def __post_init__(self) -> None:
+        within("category mask", self.mask, 0, 0xFFFF)
+
     def value(self) -> bytes:
         """Give two octets."""
         return self.mask.to_bytes(2, "big")
@@ -325,9 +272,36 @@ class CategoryMask(DataObject):
         return cls(int.from_bytes(value, "big"))
 
 
+@known(_tag(0x0A), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class Constraints(DataObject):
+    """At most so many kilobytes, at least so much battery (%), over these `Bearers` alone."""
+
+    kilobytes: int
+    battery: int
+    bearers: int
+
+    def __post_init__(self) -> None:
+        within("kilobytes", self.kilobytes, 0, 0xFFFF)
+        within("battery", self.battery, 0, 100)
+        within("bearers", self.bearers, 0, 255)
+
+    def value(self) -> bytes:
+        """Give four octets."""
+        return self.kilobytes.to_bytes(2, "big") + bytes([self.battery, self.bearers])
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read four octets."""
+        reader = Reader(value)
+        found = cls(reader.uint16(), reader.uint8(), reader.uint8())
+        reader.finish()
+        return found
+
+
 @known(_tag(0x0B), three_octets=True)
 @dataclass(frozen=True, slots=True)
-class Retry(DataObject):
+class Retry(Fields):
     """What the terminal may try again by itself: minutes, a shift of the delay, jitter in %."""
 
     attempts: int
@@ -335,21 +309,14 @@ class Retry(DataObject):
     back_off: int
     jitter: int
 
-    def value(self) -> bytes:
-        """Give four octets."""
-        return bytes([self.attempts, self.first_delay, self.back_off, self.jitter])
-
-    @classmethod
-    def read(cls, value: bytes) -> Self:
-        """Read four octets."""
-        attempts, first_delay, back_off, jitter = value
-        return cls(attempts, first_delay, back_off, jitter)
-
 
 @known(_tag(0x0C), three_octets=True)
 @dataclass(frozen=True, slots=True)
 class Summary(DataObject):
-    """What a session did: counts of items, octets up and down, seconds, the new anchor."""
+    """What a session did: counts of items, octets up and down, seconds, the new anchor.
+
+    A count that is too large is told as the largest number, an anchor by its first 16 octets.
+    """
 
     phase: int = Phase.DONE
     native: int = 0
@@ -364,11 +331,11 @@ class Summary(DataObject):
     anchor: bytes = b""
 
     def value(self) -> bytes:
-        """Give the octets; a count that is too large says the largest number."""
+        """Give the octets."""
         counts = (self.native, self.added, self.replaced, self.deleted, self.failed)
         head = bytes([self.phase]) + b"".join([_capped(n, 2) for n in (*counts, self.conflicts)])
         traffic = _capped(self.octets_up, 3) + _capped(self.octets_down, 3)
-        return head + traffic + _capped(self.seconds, 2) + _lv(self.anchor[:16])
+        return head + traffic + _capped(self.seconds, 2) + _lv(self.anchor[:_ANCHOR])
 
     @classmethod
     def read(cls, value: bytes) -> Self:
@@ -378,6 +345,7 @@ class Summary(DataObject):
         native, added, replaced, deleted, failed, conflicts = (reader.uint16() for _ in range(6))
         up, down, seconds = reader.uint24(), reader.uint24(), reader.uint16()
         anchor = reader.octets(reader.uint8())
+        within("length of an anchor", len(anchor), 0, _ANCHOR)
         reader.finish()
         counts = (native, added, replaced, deleted, failed, conflicts)
         return cls(phase, *counts, up, down, seconds, anchor)
@@ -387,19 +355,34 @@ def _capped(number: int, size: int) -> bytes:
     return min(number, (1 << 8 * size) - 1).to_bytes(size, "big")
 
 
-@known(_tag(0x0E), three_octets=True)
+@known(_tag(0x0D), three_octets=True)
 @dataclass(frozen=True, slots=True)
-class ProfileReference(DataObject):
-    """The index of a set of parameters that was provisioned before."""
+class Capability(DataObject):
+    """What the agent has: protocols, representations, transports, types, ways to authenticate."""
 
-    index: int
+    protocols: tuple[int, ...]
+    representations: tuple[int, ...]
+    transports: tuple[int, ...]
+    types: tuple[int, ...]
+    schemes: tuple[int, ...]
 
     def value(self) -> bytes:
-        """Give one octet."""
-        return bytes([self.index])
+        """Give each list behind its length, one octet an entry."""
+        lists = (self.protocols, self.representations, self.transports, self.types, self.schemes)
+        return b"".join([_lv(bytes(each)) for each in lists])
 
     @classmethod
     def read(cls, value: bytes) -> Self:
-        """Read one octet."""
-        (index,) = value
-        return cls(index)
+        """Read five lists to the end."""
+        reader = Reader(value)
+        lists = [tuple(reader.octets(reader.uint8())) for _ in range(5)]
+        reader.finish()
+        return cls(*lists)
+
+
+@known(_tag(0x0E), three_octets=True)
+@dataclass(frozen=True, slots=True)
+class ProfileReference(Fields):
+    """The index of a set of parameters that was provisioned before."""
+
+    index: int

@@ -1,0 +1,131 @@
+"""Which objects a message must have.
+
+TS 102 223 clause 6.6 and TS 31.111 clause 6.6 (commands), clause 7 of both (envelopes), our
+specification (REQUEST SYNCHRONIZATION). Where one of several objects is enough they stand in one
+tuple. What is optional is not listed.
+"""
+
+from cardsync.errors import PeerError
+from cardsync.toolkit import browser, calls, channels, network, objects, readers, texts
+from cardsync.toolkit import synchronization_objects as so
+from cardsync.toolkit.codes import CommandType, EnvelopeTag, GeneralResult
+from cardsync.toolkit.data_object import DataObject
+
+_Needs = tuple[tuple[type[DataObject], ...], ...]
+
+COMMANDS: dict[int, _Needs] = {
+    CommandType.POLL_INTERVAL: ((objects.Duration,),),
+    CommandType.SET_UP_EVENT_LIST: ((objects.EventList,),),
+    CommandType.SET_UP_CALL: ((calls.Address, calls.ImsUri),),
+    CommandType.SEND_SS: ((calls.SsString,),),
+    CommandType.SEND_USSD: ((calls.UssdString,),),
+    CommandType.SEND_SHORT_MESSAGE: ((calls.SmsTpdu, calls.CdmaSmsTpdu),),
+    CommandType.SEND_DTMF: ((calls.DtmfString,),),
+    CommandType.LAUNCH_BROWSER: ((browser.Url,),),
+    CommandType.DISPLAY_TEXT: ((texts.TextString,),),
+    CommandType.GET_INKEY: ((texts.TextString,),),
+    CommandType.GET_INPUT: ((texts.TextString,), (texts.ResponseLength,)),
+    CommandType.SELECT_ITEM: ((texts.Item,),),
+    CommandType.SET_UP_MENU: ((texts.AlphaIdentifier,), (texts.Item,)),
+    CommandType.TIMER_MANAGEMENT: ((objects.TimerIdentifier,),),
+    CommandType.SET_UP_IDLE_MODE_TEXT: ((texts.TextString,),),
+    CommandType.PERFORM_CARD_APDU: ((readers.CApdu,),),
+    CommandType.RUN_AT_COMMAND: ((readers.AtCommand,),),
+    CommandType.OPEN_CHANNEL: (
+        (channels.BearerDescription, channels.TransportLevel, network.Iari),
+        (channels.BufferSize,),
+    ),
+    CommandType.RECEIVE_DATA: ((channels.ChannelDataLength,),),
+    CommandType.SEND_DATA: ((channels.ChannelData,),),
+    CommandType.SERVICE_SEARCH: ((channels.ServiceSearch,),),
+    CommandType.GET_SERVICE_INFORMATION: ((channels.AttributeInformation,),),
+    CommandType.DECLARE_SERVICE: ((channels.ServiceRecord,),),
+    CommandType.SET_FRAMES: ((browser.FrameIdentifier,),),
+    CommandType.RETRIEVE_MULTIMEDIA_MESSAGE: (
+        (browser.MultimediaMessageReference,),
+        (readers.FileList,),
+    ),
+    CommandType.SUBMIT_MULTIMEDIA_MESSAGE: ((readers.FileList,),),
+    CommandType.DISPLAY_MULTIMEDIA_MESSAGE: ((readers.FileList,),),
+    CommandType.ACTIVATE: ((channels.ActivateDescriptor,),),
+    CommandType.CONTACTLESS_STATE_CHANGED: ((channels.ContactlessFunctionalityState,),),
+}
+"""What a command must have, by its type."""
+
+QUALIFIED: dict[tuple[int, int], _Needs] = {
+    (CommandType.REFRESH, 0x01): ((readers.FileList,),),
+    (CommandType.REFRESH, 0x02): ((readers.FileList,),),
+    (CommandType.REFRESH, 0x07): ((network.PlmnWithAccessTechnologyList,),),
+    (CommandType.TIMER_MANAGEMENT, 0x00): ((objects.TimerValue,),),
+    (CommandType.LANGUAGE_NOTIFICATION, 0x01): ((objects.information.Language,),),
+}
+"""What a command must have besides, by its type and its qualifier."""
+
+SYNCHRONIZATION: _Needs = tuple(
+    [
+        (wanted, so.ProfileReference)
+        for wanted in (
+            so.SynchronizationProtocol,
+            so.TransportList,
+            so.SynchronizationType,
+            so.SourceDatabase,
+            so.TargetDatabase,
+        )
+    ]
+)
+"""What REQUEST SYNCHRONIZATION must have to start: all of it, or a profile in its place."""
+
+ENVELOPES: dict[int, _Needs] = {
+    EnvelopeTag.SMS_PP_DOWNLOAD: ((calls.SmsTpdu,),),
+    EnvelopeTag.CELL_BROADCAST_DOWNLOAD: ((calls.CellBroadcastPage,),),
+    EnvelopeTag.MENU_SELECTION: ((texts.ItemIdentifier,),),
+    EnvelopeTag.CALL_CONTROL: (
+        (
+            calls.Address,
+            calls.SsString,
+            calls.UssdString,
+            calls.ImsUri,
+            network.PdpContextActivationParameters,
+            network.EpsPdnConnectionActivationParameters,
+            network.PduSessionEstablishmentParameters,
+        ),
+    ),
+    EnvelopeTag.MO_SHORT_MESSAGE_CONTROL: ((calls.Address, calls.ImsUri),),
+    EnvelopeTag.EVENT_DOWNLOAD: ((objects.EventList,),),
+    EnvelopeTag.TIMER_EXPIRATION: ((objects.TimerIdentifier,), (objects.TimerValue,)),
+    EnvelopeTag.USSD_DOWNLOAD: ((calls.UssdString,),),
+}
+"""What an envelope must have besides its device identities, by its BER tag."""
+
+
+def check(command: int, qualifier: int, found: tuple[DataObject, ...]) -> None:
+    """Raise `PeerError` if a command lacks what it must have (`36`) or has a menu that is none."""
+    _need(COMMANDS.get(command, ()), found)
+    if (command, qualifier) in QUALIFIED:
+        _need(QUALIFIED[command, qualifier], found)
+    if command == so.CODE_POINTS.command and not qualifier & 0x03:
+        _need(SYNCHRONIZATION, found)
+    if command in {CommandType.SELECT_ITEM, CommandType.SET_UP_MENU}:
+        _check_items(command, found)
+
+
+def check_envelope(tag: int, found: tuple[DataObject, ...]) -> None:
+    """Raise `PeerError` if an envelope lacks what it must have."""
+    _need(((objects.DeviceIdentities,),), found)
+    _need(ENVELOPES.get(tag, ()), found)
+
+
+def _need(needs: _Needs, found: tuple[DataObject, ...]) -> None:
+    for wanted in needs:
+        if not any(isinstance(one, wanted) for one in found):
+            names = " or ".join([each.__name__ for each in wanted])
+            raise PeerError(f"{names} is missing", answer=GeneralResult.VALUES_MISSING)
+
+
+def _check_items(command: int, found: tuple[DataObject, ...]) -> None:
+    """Allow the null item alone, to take a menu away. TS 102 223 clauses 6.4.8 and 6.6.7."""
+    items = [one for one in found if isinstance(one, texts.Item)]
+    alone = command == CommandType.SET_UP_MENU and len(items) == 1
+    if not alone and not all(item.identifier for item in items):
+        message = "an item without an identifier stands beside others or is to be chosen"
+        raise PeerError(message, answer=GeneralResult.DATA_NOT_UNDERSTOOD)
