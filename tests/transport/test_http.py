@@ -114,10 +114,8 @@ def says(
             for part in parts:
                 connection.sendall(part)
                 time.sleep(pause)
-            connection.shutdown(socket.SHUT_WR)
-            if closed is not None:
-                closed.set()
-            request.read()
+        if closed is not None:
+            closed.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(5)
