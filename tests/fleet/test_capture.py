@@ -1,0 +1,67 @@
+"""The trace of a run: what crossed, whole, without the password of the bind."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cardsync.fleet.capture import Capture
+from cardsync.octets.apdu import CommandApdu, ResponseApdu
+from cardsync.transport.smpp import Pdu
+from cardsync.transport.smpp_bodies import Bind
+from cardsync.transport.smpp_codes import CommandId
+from peers import need
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Capture:
+    """Give a capture in a folder of the test."""
+    return Capture(tmp_path / "trace.pcapng", tmp_path / "messages")
+
+
+def read(capture: Capture, *arguments: str) -> list[str]:
+    """Let tshark read the trace."""
+    capture.close()
+    command = [need("tshark"), "-r", str(capture.path), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
+
+
+def test_apdu_exchange(capture: Capture) -> None:
+    """An exchange is a GSMTAP datagram of a SIM that tshark names."""
+    command = CommandApdu.decode(bytes.fromhex("00A40004023F0000"))
+    capture.apdu(command, ResponseApdu(0x9000, bytes.fromhex("620A8202782183023F008A0105")))
+
+    assert "SELECT" in read(capture)[0]
+
+
+def test_password_of_a_bind_is_blotted_out(capture: Capture) -> None:
+    """The octets of the password are stars of the same number; all else is as it was."""
+    octets = Pdu(Bind(CommandId.BIND_TRANSCEIVER, "operator", "secret"), 1).encode()
+    capture.smpp("127.0.0.1:1>127.0.0.1:2", octets)
+
+    found = read(capture, "-T", "fields", "-e", "smpp.system_id", "-e", "smpp.password")
+    assert "operator\t******" in found
+    assert b"secret" not in capture.path.read_bytes()
+
+
+def test_http_both_ways(capture: Capture) -> None:
+    """A request and its answer are one TCP stream; credentials of HTTP are left out."""
+    capture.http("a:1>b:2", b"GET / HTTP/1.1\r\nHost: b\r\nAuthorization: Basic x\r\n\r\n")
+    capture.http("b:2>a:1", b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    lines = read(capture, "-Y", "http")
+    assert "GET / HTTP/1.1" in lines[0]
+    assert "204" in lines[1]
+    assert b"Basic x" not in capture.path.read_bytes()
+
+
+def test_messages_are_files(capture: Capture) -> None:
+    """Each SyncML message is a file, in the order in which they crossed; old ones are gone."""
+    capture.message("request", b"\x02\xa4")
+    capture.message("response", b"<SyncML/>")
+    capture.close()
+
+    names = sorted(path.name for path in capture.messages.iterdir())
+    assert ["001-request.wbxml", "002-response.xml"] == names
+    Capture(capture.path, capture.messages).close()
+    assert [] == list(capture.messages.iterdir())
