@@ -1,7 +1,8 @@
 """One event in the machine, from its rules to its outcome. Used by `machine` alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Self
 
 from cardsync.policy.decisions import (
     Browse,
@@ -64,15 +65,37 @@ def ready_rule(rule: Rule, period: int | None, program: Program) -> ReadyRule:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The parameters' values as they are now: by name for texts, by place for code."""
+
+    values: Mapping[str, int | str]
+    cells: tuple[Cell, ...]
+
+    @classmethod
+    def of(cls, state: MachineState) -> Self:
+        """Give the settings of a memory."""
+        names = (name for name, _ in state.layout.parameters)
+        return cls(
+            dict(zip(names, state.parameters, strict=True)),
+            tuple(v.encode() if isinstance(v, str) else v for v in state.parameters),
+        )
+
+
 class Handling:
     """What happens while one event is handled; the memory is a working copy."""
 
-    def __init__(self, program: Program, state: MachineState, event: Event, facts: Facts) -> None:
+    def __init__(
+        self,
+        program: Program,
+        state: MachineState,
+        settings: Settings,
+        event: Event,
+        facts: Facts,
+    ) -> None:
         self._program, self._before = program, state
         self._event, self._facts = event, facts
-        self._cells: Sequence[Cell] = [
-            value.encode() if isinstance(value, str) else value for value in state.parameters
-        ]
+        self._settings = settings
         self._variables, self._remaining = list(state.variables), list(state.remaining)
         self._hidden = state.hidden
         self._synchronizations, self._sms = state.synchronizations, state.sms
@@ -110,7 +133,7 @@ class Handling:
         return Outcome(tuple(self._decisions), state, tuple(self._reasons), self.steps)
 
     def _run(self, code: Code) -> Run:
-        found = run(code, self._facts, self._variables, self._cells)
+        found = run(code, self._facts, self._variables, self._settings.cells)
         self.steps += found.steps
         return found
 
@@ -148,7 +171,7 @@ class Handling:
                 self._touched |= means is Rung.SMS
                 self._decisions.append(Report(means))
             case DoBrowse(url):
-                self._decisions.append(Browse(fill(url, self._values())))
+                self._decisions.append(Browse(fill(url, self._settings.values)))
             case DoSet(variable, code):
                 return self._set(variable, ready.sets[code])
             case DoTimer(timer, after):
@@ -160,7 +183,7 @@ class Handling:
     def _synchronize(self, action: DoSynchronize) -> None:
         request = next(one for one in self._program.requests if one.name == action.request)
         ask = None if action.ask is None else self._say(action.ask)
-        self._decisions.append(Synchronize(resolve(request, self._values()), ask))
+        self._decisions.append(Synchronize(resolve(request, self._settings.values), ask))
         self._synchronizations += 1
         self._started = self._touched = True
 
@@ -176,7 +199,7 @@ class Handling:
         return ""
 
     def _timer(self, timer: str, after: int | str) -> None:
-        minutes = minutes_of(after, self._values())
+        minutes = minutes_of(after, self._settings.values)
         place = self._program.timers.index(timer)
         self._touched |= self._remaining[place] != minutes
         self._remaining[place] = minutes
@@ -188,28 +211,19 @@ class Handling:
         hidden = self._hidden & ~bit if shown else self._hidden | bit
         self._touched |= hidden != self._hidden
         self._hidden = hidden
-        items = visible_menu(self._program, hidden, self._language(), self._values())
+        items = visible_menu(self._program, hidden, self._language(), self._settings.values)
         self._decisions.append(SetMenu(items))
-
-    def _values(self) -> Mapping[str, int | str]:
-        return values_of(self._program, self._before)
 
     def _language(self) -> str:
         language = self._facts.get("language")
         return language.decode("ascii", "replace") if isinstance(language, bytes) else ""
 
     def _say(self, text: Text) -> str:
-        return fill(text.in_language(self._language()), self._values())
+        return fill(text.in_language(self._language()), self._settings.values)
 
 
 def _told(ready: ReadyRule, found: Run) -> tuple[Comparison, ...]:
     return tuple(Comparison(ready.listed[place], left, right) for place, left, right in found.false)
-
-
-def values_of(program: Program, state: MachineState) -> Mapping[str, int | str]:
-    """Give the current values of a program's parameters by name."""
-    names = (parameter.name for parameter in program.parameters)
-    return dict(zip(names, state.parameters, strict=True))
 
 
 def visible_menu(

@@ -15,8 +15,8 @@ from cardsync.policy.faults import LimitReached, ProgramRefused
 from cardsync.policy.handling import (
     Handling,
     ReadyRule,
+    Settings,
     ready_rule,
-    values_of,
     visible_menu,
 )
 from cardsync.policy.program import Program
@@ -31,7 +31,7 @@ Due = str | bytes | frozenset[str | int] | None
 class Machine:
     """A program with its memory; it is never changed, `at` gives one with another memory."""
 
-    __slots__ = ("_ready", "program", "state")
+    __slots__ = ("_ready", "_settings", "program", "state")
 
     def __init__(self, program: Program, state: MachineState | None = None) -> None:
         self.program = program
@@ -39,11 +39,14 @@ class Machine:
         self.state = MachineState.initial(program) if state is None else state
         if self.state.layout != Layout.of(program):
             raise LocalError("this state belongs to another program; carry it over first")
+        self._settings = Settings.of(self.state)
 
     def at(self, state: MachineState) -> "Machine":
         """Give the machine of the same program with this memory, which is one of its own."""
         other = object.__new__(Machine)
         other.program, other._ready, other.state = self.program, self._ready, state
+        same = state.parameters is self.state.parameters
+        other._settings = self._settings if same else Settings.of(state)
         return other
 
     def handle(self, event: Event, facts: Facts) -> Outcome:
@@ -57,8 +60,11 @@ class Machine:
             state, due = self._count(event)
         elif event.kind is EventKind.MENU:
             due = self._entry(event)
-        handling = Handling(self.program, state, event, facts)
-        for ready in self._ready.get(event.kind, ()):
+        rules = self._ready.get(event.kind)
+        if rules is None:
+            return Outcome((), state, (), 0)
+        handling = Handling(self.program, state, self._settings, event, facts)
+        for ready in rules:
             handling.steps += 1
             if _is_due(ready, due):
                 handling.consider(ready)
@@ -69,7 +75,7 @@ class Machine:
 
         A day's end is wanted even without timers: the counters of the day begin anew.
         """
-        values = values_of(self.program, state)
+        values = Settings.of(state).values
         wanted = [MINUTES_A_DAY - state.minutes]
         wanted += [minutes for minutes in state.remaining if minutes]
         for ready in self._ready.get(EventKind.TIMER, ()):
@@ -80,8 +86,7 @@ class Machine:
 
     def menu(self, language: str = "") -> tuple[tuple[int, str], ...]:
         """Give identifiers and texts of the menu as it is now, in this language."""
-        values = values_of(self.program, self.state)
-        return visible_menu(self.program, self.state.hidden, language, values)
+        return visible_menu(self.program, self.state.hidden, language, self._settings.values)
 
     def with_parameter(self, name: str, value: str | bytes) -> MachineState:
         """Change a parameter over the air; its value comes as text (UTF-8).
@@ -118,7 +123,7 @@ class Machine:
         if not isinstance(gone, int) or gone < 0:
             raise LocalError(f"{gone!r} are no elapsed minutes")
         state, due = self.state, set[str | int]()
-        values = values_of(self.program, state)
+        values = self._settings.values
         elapsed = [min(minutes + gone, LARGEST_NUMBER) for minutes in state.elapsed]
         for ready in self._ready.get(EventKind.TIMER, ()):
             every, place = ready.rule.every, ready.period
