@@ -51,6 +51,9 @@ from cardsync.syncml.letter import Letter
 from cardsync.syncml.replica import DatabaseRequest, Replica
 from cardsync.syncml.status import StatusCode
 
+MAX_ROUND_TRIPS = 20_000
+"""After so many messages the server is taken to go round in circles."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
@@ -129,8 +132,8 @@ class ClientSession:
 
     def _take(self, message: Message) -> None:
         header = message.header
-        if header.session_id != self._config.session_id:
-            raise PeerError("answer of another session", answer=StatusCode.BAD_REQUEST)
+        if header.session_id != self._config.session_id or self._trips > MAX_ROUND_TRIPS:
+            raise PeerError("not an answer of this session", answer=StatusCode.BAD_REQUEST)
         self.url = header.resp_uri or self.url
         if header.meta and header.meta.max_msg_size:
             self._limit = min(self._config.max_msg_size, header.meta.max_msg_size)
@@ -269,7 +272,7 @@ class ClientSession:
             alert = replica.alert(letter.number())
             letter.add(alert)
             self._alerts[self._msg_id, alert.cmd_id] = replica
-        self._post(letter, final=True)
+        self._outbox = letter.encode(final=True)
 
     def _advance(self, *, final: bool) -> None:
         """Move on after a message of the server; see the table at the top."""
@@ -308,7 +311,7 @@ class ClientSession:
         final = all(replica.sent_all for replica in self._living())
         if final:
             self._phase = _Phase.RECEIVING
-        self._post(letter, final=final)
+        self._outbox = letter.encode(final=final)
 
     def _end_receiving(self) -> None:
         for replica in self._living():
@@ -328,7 +331,7 @@ class ClientSession:
                 replica.send_maps(letter)
         if not final:
             letter.add(Alert(letter.number(), AlertCode.NEXT_MESSAGE))
-        self._post(letter, final=final and not self._has_maps())
+        self._outbox = letter.encode(final=final and not self._has_maps())
 
     def _finish(self, code: int) -> None:
         """End the session and agree on what went well."""
@@ -363,9 +366,6 @@ class ClientSession:
             meta=own,
         )
         return Letter(header, self._config.content_type, self._limit)
-
-    def _post(self, letter: Letter, *, final: bool) -> None:
-        self._outbox = letter.encode(final=final)
 
     def _pay(self, letter: Letter) -> None:
         """Write what the server is owed, in its order."""
