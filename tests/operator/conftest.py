@@ -1,11 +1,10 @@
-"""A real PostgreSQL for the whole run, one database for each worker, emptied for each test."""
+"""A real PostgreSQL for each worker of a run, emptied after each test."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from cardsync.operator.store.database import Database
@@ -23,17 +22,15 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server(worker_id: str, testrun_uid: str) -> Iterator[str]:
-    """Start or join the run's server; give the DSN of a database of this worker alone."""
-    folder = Path(tempfile.gettempdir()) / f"cardsync-tests-{testrun_uid[:12]}"
+    """Start this worker's server; give the DSN of its database.
+
+    Workers share none: what one of them has under way shows in the snapshots of all databases.
+    """
+    folder = Path(tempfile.gettempdir()) / f"cardsync-{testrun_uid[:8]}-{worker_id}"
     embedded = EmbeddedPostgres(folder)
-    dsn = embedded.start()
-    name = f"test_{worker_id}"
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    yield psycopg.conninfo.make_conninfo(dsn, dbname=name)
+    yield embedded.start()
     embedded.stop()
-    if not embedded.alive():
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

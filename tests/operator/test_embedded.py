@@ -1,5 +1,6 @@
 """The embedded PostgreSQL, for real: made, joined, killed, stopped; secrets kept out of sight."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -112,10 +113,11 @@ def test_killed_server_comes_back_with_all_that_was_committed(embedded: Embedded
     pid = processes.postmaster(embedded.home / "data")
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    gone = embedded.alive()
     embedded.start()
+    heir = processes.postmaster(embedded.home / "data")
 
-    assert (False, True, 1) == (gone, embedded.alive(), count(embedded.dsn))
+    assert 1 == count(embedded.dsn)
+    assert heir not in {None, pid}
 
 
 def test_three_processes_race_and_are_killed(home: Path) -> None:
@@ -183,13 +185,16 @@ def test_secrets_are_out_of_sight(embedded: EmbeddedPostgres) -> None:
         connection.execute("SELECT 'subscriber' || 1/0")
     pgpass = embedded.home / "pgpass"
     password = pgpass.read_text().strip().rpartition(":")[2]
-    pids = processes.of(embedded.home / "data")
-    seen = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
-    seen += [Path(f"/proc/{pid}/environ").read_bytes() for pid in pids]
+    seen = []
+    for pid in processes.of(embedded.home / "data"):
+        for shown in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):  # short-lived ones end under our eyes
+                seen.append(Path(f"/proc/{pid}/{shown}").read_bytes())
     log = (embedded.home / "log").read_text()
 
     assert len(password) == 64
     assert 0o600 == pgpass.stat().st_mode & 0o777
+    assert b"listen_addresses" in b"".join(seen)
     assert password.encode() not in b"".join(seen)
     assert password not in embedded.dsn + log
     assert "subscriber" not in log

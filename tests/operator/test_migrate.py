@@ -1,6 +1,5 @@
 """Migrations: in order, once, whole or not at all; the schema keeps the rules of Citus."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -16,14 +15,20 @@ FLEET_WIDE = {"ident", "credential", "card", "key_set", "card_token", "card_iden
 """Tables that are distributed by another value than the device, or not at all."""
 
 
-@pytest.fixture
-def empty(server: str) -> Iterator[str]:
-    """Give the DSN of an empty database."""
-    name = psycopg.conninfo.conninfo_to_dict(server)["dbname"]
+@pytest.fixture(scope="session")
+def beside(server: str) -> str:
+    """Make another database; give its DSN."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}_empty"'.encode())
-        yield psycopg.conninfo.make_conninfo(server, dbname=f"{name}_empty")
-        connection.execute(f'DROP DATABASE "{name}_empty" WITH (FORCE)'.encode())
+        connection.execute("CREATE DATABASE beside")
+    return psycopg.conninfo.make_conninfo(server, dbname="beside")
+
+
+@pytest.fixture
+def empty(beside: str) -> str:
+    """Give the DSN of an empty database."""
+    with psycopg.connect(beside, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return beside
 
 
 def tables(dsn: str) -> set[str]:

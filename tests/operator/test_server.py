@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,7 @@ from cardsync.syncml.record import Application, collection_digest, decode
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from cardsync.operator.server import OperatorConfig, run
 
 async def beside(operator):
@@ -114,6 +116,12 @@ def post(url: str, body: bytes) -> bytes:
         return bytes(reply.read())
 
 
+def get(operator: Process, path: str) -> Any:
+    """Ask the API."""
+    with urllib.request.urlopen(operator.url + path) as reply:
+        return json.loads(reply.read())
+
+
 def begin(url: str, store: MemoryClientDatastore, counter: int) -> ClientSession:
     """Begin a session with small messages, so that it has many."""
     iccid = swapped(ICCID).ljust(10, b"\xff")
@@ -157,10 +165,9 @@ def test_killed_in_the_middle_of_a_synchronization(operator: Process) -> None:
             send_and_kill(operator, client.url, octets, delays[sent])
             operator.start()
         client.receive_data(post(client.url, octets))
-    with urllib.request.urlopen(operator.url + "api/devices/1") as reply:
-        there = json.loads(reply.read())["databases"]
-    with urllib.request.urlopen(operator.url + "api/devices/1/log") as reply:
-        log = json.loads(reply.read())
+    number = get(operator, "api/devices")[0]["device_id"]
+    there = get(operator, f"api/devices/{number}")["databases"]
+    log = get(operator, f"api/devices/{number}/log")
     here = collection_digest(decode(data) for data in store.items().values())
 
     assert client.result is not None

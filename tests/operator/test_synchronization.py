@@ -3,7 +3,7 @@
 import base64
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any
@@ -24,7 +24,7 @@ from cardsync.ota.token import build_token, derive_token_key
 from cardsync.syncml import auth, codec, record
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
 from cardsync.syncml.devinf import DevInf
-from cardsync.syncml.elements import AlertCode
+from cardsync.syncml.elements import AlertCode, Meta
 from cardsync.syncml.events import SessionResult
 from cardsync.syncml.memory import MemoryClientDatastore
 from cardsync.syncml.record import Application, Parameter
@@ -364,6 +364,25 @@ def test_session_key_is_needed_to_go_on(operator: Operator) -> None:
     assert before == kept
     assert client.result is not None
     assert 200 == client.result.status
+
+
+def test_message_out_of_turn(operator: Operator) -> None:
+    """A message that is not the next one is refused, and changes nothing of the session."""
+    client = session(operator, device(applications(3)), REFRESH)
+    client.receive_data(operator.post(client.url, client.data_to_send() or b"").body)
+    second = client.data_to_send() or b""
+    message = codec.decode(second, codec.WBXML)
+    header = replace(message.header, msg_id=7, meta=Meta(max_msg_size=9999))
+    strange = codec.encode(replace(message, header=header), codec.WBXML)
+    before = operator.rows("SELECT * FROM sync_session")
+    refusal = codec.decode(operator.post(client.url, strange).body, codec.WBXML)
+    after = operator.rows("SELECT * FROM sync_session")
+
+    assert before == after
+    assert 400 == getattr(refusal.commands[0], "code", None)
+    client.receive_data(operator.post(client.url, second).body)
+    assert client.result is not None
+    assert client.result.ok
 
 
 def test_user_with_password(operator: Operator) -> None:

@@ -117,7 +117,7 @@ class _Exchange:
         )
         if response.state.identity is None:
             self._connection.rollback()  # a stranger leaves nothing behind
-        elif response.state != state:
+        elif response.state.digest == digest:  # else it was out of turn: nothing has changed
             self._keep(response, session, len(body), content_type)
         return Reply(200, content_type, response.octets)
 
