@@ -375,6 +375,27 @@ def test_next_messages_go_where_the_server_says() -> None:
     assert URL + "?k" == session.url
 
 
+def test_several_databases_in_one_session() -> None:
+    """Each fares for itself: what the server does not have does not hinder the others."""
+    pair = Pair()
+    other = MemoryServerDatastore("other")
+    pair.server.datastores["other"] = other
+    stores = {name: MemoryClientDatastore(name) for name in ("other", "none")}
+    for store in (pair.client, *stores.values()):
+        store.put("a", store.name.encode())
+    more = [DatabaseRequest(store, name, AlertCode.SLOW, "C1") for name, store in stores.items()]
+    pair.client_config = lambda config: replace(config, databases=(*config.databases, *more))
+
+    result = pair.sync()
+
+    assert [200, 200, 404] == [each.status for each in result.databases]
+    assert 404 == result.status
+    assert ([b"db"], [b"other"]) == tuple(
+        list(each.items().values()) for each in (pair.store, other)
+    )
+    assert [1, 1, 0] == [len(s.anchors()) for s in (pair.client, *stores.values())]
+
+
 def test_kinds_that_a_client_asks_for() -> None:
     """200 to 205, and nothing else."""
     with pytest.raises(LocalError):

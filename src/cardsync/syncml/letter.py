@@ -71,8 +71,8 @@ class Piece:
 class _Meter:
     """Counts what still fits into a Sync; `room` is what is left, in octets."""
 
-    def __init__(self, content_type: str, item_type: str, room: int, enough: int) -> None:
-        self._is_xml = not is_wbxml(content_type)
+    def __init__(self, item_type: str, room: int, enough: int, *, is_xml: bool) -> None:
+        self._is_xml = is_xml
         self._overhead = _XML if self._is_xml else _WBXML
         self._command = self._overhead.command + len(item_type)
         self._kinds: set[ChangeKind] = set()
@@ -165,6 +165,7 @@ class Letter:
     def __init__(self, header: SyncHdr, content_type: str, limit: int) -> None:
         self.header = header
         self._content_type = content_type
+        self._is_xml = not is_wbxml(content_type)
         self._limit = limit
         self._ids = count(1)
         self._commands: list[Command] = []
@@ -187,7 +188,7 @@ class Letter:
 
     def cost(self, *names: str) -> int:
         """Bound the octets of something that has these names and no data."""
-        item, escapes = (_WBXML.item, 1) if is_wbxml(self._content_type) else (_XML.item, 5)
+        item, escapes = (_XML.item, 5) if self._is_xml else (_WBXML.item, 1)
         return item + escapes * sum(len(name.encode()) for name in names)
 
     def sync(
@@ -196,7 +197,7 @@ class Letter:
         """Fill a Sync with what fits of a supply and add it; give what went, and in what."""
         names = [place.uri for place in (sync.target, sync.source) if place]
         room = max(self.room() - self.cost(*names), MIN_ROOM)
-        meter = _Meter(self._content_type, item_type, room, enough=self._limit // 3)
+        meter = _Meter(item_type, room, enough=self._limit // 3, is_xml=self._is_xml)
         pieces = tuple(supply.take(meter))
         commands = self._manipulations(pieces, item_type, address)
         self.add(replace(sync, commands=commands))
@@ -231,7 +232,7 @@ class Letter:
     def _item(self, piece: Piece, address: Address) -> Item:
         named = address(piece.change)
         data, form = piece.data, None
-        if data is not None and not is_wbxml(self._content_type) and not _is_text(data):
+        if data is not None and self._is_xml and not _is_text(data):
             data, form = base64.b64encode(data), "b64"
         meta = Meta(format=form, size=piece.size) if form or piece.size is not None else None
         return Item(named.target, named.source, meta, data, piece.more)
