@@ -68,23 +68,25 @@ def test_no_day_takes_more(text: str, data: st.DataObject) -> None:
         return
     machine, promised = Machine(program), bound(program)
     facts = data.draw(FACTS)
-    writes, messages, orders, minute = 0, 0, 0, 0
+    writes, messages, orders, minute, told = 0, 0, 0, 0, 0
     others = [kind for kind in program.events if kind is not EventKind.TIMER]
     times = {kind: min(EVENTS_A_DAY.get(kind, 5), 60) for kind in others}
     while minute < 1440:
-        due = machine.next_timer_minutes(machine.state)
-        step = min(due, 24)
-        minute += step
+        due = told + machine.next_timer_minutes(machine.state)
+        minute = min(due, minute + 24)
         happened = [Event(kind, _argument(kind)) for kind, left in times.items() if left]
         times = {kind: left - 1 for kind, left in times.items() if left}
-        if step == due:
-            happened.append(Event(EventKind.TIMER, due))
+        if minute >= due:
+            happened.insert(0, Event(EventKind.TIMER, minute - told))
+            told = minute
         for event in happened:
             outcome = machine.handle(event, facts)
             writes += outcome.state is not machine.state
+            machine = machine.at(outcome.state)
+            if minute >= 1440:
+                break  # the next day has begun
             messages += outcome.decisions.count(Report(Rung.SMS))
             orders += sum(isinstance(one, Synchronize) for one in outcome.decisions)
-            machine = machine.at(outcome.state)
 
     assert writes <= promised.writes
     assert messages <= promised.sms
