@@ -98,8 +98,14 @@ class CommandApdu:
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
-        """Read a command APDU of any case; raise `PeerError` if its lengths disagree."""
-        reader = Reader(octets)
+        """Read a command APDU of any case; raise `PeerError` with `67 00` owed."""
+        try:
+            return cls._read(Reader(octets))
+        except PeerError as exc:
+            raise PeerError(str(exc), answer=SW.WRONG_LENGTH) from exc
+
+    @classmethod
+    def _read(cls, reader: Reader) -> Self:
         cla, ins, p1, p2 = reader.octets(4)
         if len(reader) <= 1:
             le = reader.uint8() or 256 if len(reader) else None
@@ -107,8 +113,7 @@ class CommandApdu:
         length = reader.uint8()
         data = reader.octets(length)
         if len(reader) > 1 or not length:
-            message = f"Lc {length} does not fit an APDU of {len(octets)} octets"
-            raise PeerError(message, answer=SW.WRONG_LENGTH)
+            raise PeerError(f"Lc {length} does not fit; {len(reader)} octets are behind the data")
         le = (reader.uint8() or 256) if len(reader) else None
         return cls(cla, ins, p1, p2, data, le)
 
