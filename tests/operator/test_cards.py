@@ -140,6 +140,17 @@ def test_token_is_accepted_once(cards: Cards) -> None:
     assert ICCID == accept(cards, token(8), "b")
 
 
+def test_token_of_a_session_that_is_over(cards: Cards, database: Database) -> None:
+    """After its end not even the same session may show the token again."""
+    accept(cards, token(1))
+    with database.transaction() as connection:
+        cards.close_token(connection, ICCID)
+    with pytest.raises(PeerError, match="used already"):
+        accept(cards, token(1))
+
+    assert ICCID == accept(cards, token(2))
+
+
 def test_token_has_a_window_of_time(cards: Cards) -> None:
     """The session itself may show it again only for a while (requirement O-5)."""
     accept(cards, token(1))

@@ -326,6 +326,23 @@ def test_token_opens_one_session(operator: Operator) -> None:
     assert (200, 401) == (first.status, second.status)
 
 
+def test_session_begun_anew_after_a_power_loss(operator: Operator) -> None:
+    """The same order may begin its session anew while it is not over, another one may not (O-3)."""
+    account = by_token(operator)
+    store = device(applications(200))
+    for _ in range(2):
+        client = session(operator, store, REFRESH, account, session_id="7", max_msg_size=4096)
+        for _ in range(3):
+            url, octets = client.url, client.data_to_send()
+            client.receive_data(operator.post(url, octets or b"").body)
+    other = run(operator, session(operator, store, REFRESH, account, session_id="8"))
+    whole = run(operator, session(operator, store, REFRESH, account, session_id="7"))
+    after = run(operator, session(operator, store, REFRESH, account, session_id="7"))
+
+    assert (401, 200, 401) == (other.status, whole.status, after.status)
+    assert sorted(store.items().values()) == contents(operator)
+
+
 def test_token_is_for_one_database(operator: Operator) -> None:
     """The database that the token was made for is the only one in the session (O-5)."""
     store = device(applications(3))

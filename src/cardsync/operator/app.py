@@ -14,7 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 import cardsync.operator.console as console_package
-from cardsync.operator.api import devices as api
+from cardsync.operator.api.devices import Devices
 from cardsync.operator.console import pages
 from cardsync.operator.endpoint import Endpoint, Receive, Scope, Send
 from cardsync.operator.store.database import Database
@@ -67,7 +67,7 @@ def build_people(database: Database) -> "_Guarded":
         docs_url=None,  # these pages would need scripts from elsewhere
         redoc_url=None,
     )
-    people.include_router(api.build(database), prefix="/api")
+    people.include_router(Devices(database).router, prefix="/api")
     people.include_router(pages.build(database))
 
     @people.get("/healthz", include_in_schema=False)

@@ -183,8 +183,9 @@ class _Exchange:
             token = base64.b64decode(password, validate=True)
         except binascii.Error as error:
             raise PeerError("the password is not base64") from error
+        session = f"{self._header.source.uri} {self._header.session_id}"
         accepted = self._cards.accept_token(
-            self._connection, token, self._targets(), self._key, self._now
+            self._connection, token, self._targets(), session, self._now
         )
         self._iccid, self._allowed = accepted.iccid, accepted.target.removeprefix("./")
         return accepted.iccid
@@ -235,6 +236,8 @@ class _Exchange:
                 devices.describe(self._connection, self._device, event.devinf)
             elif isinstance(event, Finished):
                 finished = True
+                if self._iccid is not None:
+                    self._cards.close_token(self._connection, self._iccid)
                 if event.result.ok:
                     devices.note_synchronized(self._connection, self._device, self._now)
         logged = [(each, self._written(each.name)) for each in response.state.databases]

@@ -84,23 +84,31 @@ class LogOut(_Model):
     written: int
 
 
-def build(database: Database) -> APIRouter:
-    """Build the routes."""
-    router = APIRouter(tags=["devices"])
+class Devices:
+    """The routes of the API."""
 
-    @router.get("/devices")
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.router = APIRouter(tags=["devices"])
+        self.router.get("/devices")(self.list_devices)
+        self.router.get("/devices/{device_id}")(self.get_device)
+        self.router.get("/devices/{device_id}/records")(self.list_records)
+        self.router.get("/devices/{device_id}/log")(self.list_log)
+
     def list_devices(
-        q: Words = "", after: Annotated[int, Query(ge=0, le=_BIGGEST)] = 0, limit: Limit = 50
+        self,
+        q: Words = "",
+        after: Annotated[int, Query(ge=0, le=_BIGGEST)] = 0,
+        limit: Limit = 50,
     ) -> list[DeviceOut]:
         """List devices; `after` is the last `device_id` of the page before."""
-        with database.transaction() as connection:
+        with self._database.transaction() as connection:
             found = devices.search(connection, _clean(q), after, limit)
         return [DeviceOut.model_validate(one) for one in found]
 
-    @router.get("/devices/{device_id}")
-    def get_device(device_id: int) -> DeviceDetail:
+    def get_device(self, device_id: int) -> DeviceDetail:
         """Give a device, with the digest of each of its databases."""
-        with database.transaction() as connection:
+        with self._database.transaction() as connection:
             one = _device(connection, device_id)
             found = []
             for name in reading.databases(connection, device_id):
@@ -108,29 +116,26 @@ def build(database: Database) -> APIRouter:
                 found.append(DatabaseOut(name=name, records=count, digest=digest))
         return DeviceDetail(**DeviceOut.model_validate(one).model_dump(), databases=found)
 
-    @router.get("/devices/{device_id}/records")
     def list_records(
+        self,
         device_id: int,
-        database_name: Annotated[str, Query(alias="database", max_length=255)] = "devman",
+        database: Annotated[str, Query(max_length=255)] = "devman",
         after: Annotated[str, Query(max_length=255)] = "",
         limit: Limit = 100,
     ) -> list[RecordOut]:
         """List records; `after` is the last `guid` of the page before."""
-        with database.transaction() as connection:
+        with self._database.transaction() as connection:
             _device(connection, device_id)
-            place = Place(device_id, _clean(database_name))
+            place = Place(device_id, _clean(database))
             found = reading.items(connection, place, _clean(after), limit)
         return [_record(one) for one in found]
 
-    @router.get("/devices/{device_id}/log")
-    def list_log(device_id: int, limit: Limit = 50) -> list[LogOut]:
+    def list_log(self, device_id: int, limit: Limit = 50) -> list[LogOut]:
         """List the latest synchronizations."""
-        with database.transaction() as connection:
+        with self._database.transaction() as connection:
             _device(connection, device_id)
             found = sessions.log(connection, device_id, limit)
         return [LogOut.model_validate(one) for one in found]
-
-    return router
 
 
 def _device(connection: Connection, device_id: int) -> devices.Device:

@@ -144,9 +144,11 @@ class Cards:
     ) -> Accepted:
         """Accept a card's one-time token for one of the target databases.
 
-        It is accepted once; again only by the same `session`, within `TOKEN_WINDOW`. It counts
-        when the caller's transaction is committed. Raises `PeerError` (answer 401) for a token
-        that is malformed, not genuine, of an unknown card, or used up.
+        It is accepted once; again only by the same `session` (a device's name and its SessionID)
+        before `close_token`, within `TOKEN_WINDOW`: a device that lost its power begins the
+        session anew, a message may be repeated with its credentials. It counts when the
+        caller's transaction is committed. Raises `PeerError` (answer 401) for a token that is
+        malformed, not genuine, of an unknown card, or used up.
         """
         iccid = unswapped(parse_token(token).iccid)
         known = connection.execute("SELECT 1 FROM card WHERE iccid = %s FOR UPDATE", [iccid])
@@ -168,6 +170,10 @@ class Cards:
             [iccid, counter, session, now],
         )
         return Accepted(iccid, target)
+
+    def close_token(self, connection: Connection, iccid: str) -> None:
+        """Note that the session of the last token is over: nobody may show it again."""
+        connection.execute("UPDATE card_token SET session = NULL WHERE iccid = %s", [iccid])
 
     def _store_keys(self, connection: Connection, iccid: str, key_sets: tuple[KeySet, ...]) -> None:
         known = {key_set.number: key_set for key_set in self._key_sets(connection, iccid)}

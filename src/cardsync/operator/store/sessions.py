@@ -133,23 +133,30 @@ def log_message(
             {
                 "device": session.device_id,
                 "key": session.key,
-                "database": state.name.removeprefix("./"),
                 "iccid": session.iccid,
-                "asked": int(state.asked),
-                "performed": int(state.kind),
-                "result": int(state.status) if finished else None,
                 "started": session.started,
                 "finished": now if finished else None,
+                "result": int(state.status) if finished else None,
                 "in": octets_in,
                 "out": len(session.reply),
-                "added": state.received.added,
-                "replaced": state.received.replaced,
-                "deleted": state.received.deleted,
-                "sent": state.sent.total,
-                "failed": state.failed,
                 "written": written,
-            },
+            }
+            | _told(state),
         )
+
+
+def _told(state: DatabaseState) -> dict[str, object]:
+    """Give what the session itself counts."""
+    return {
+        "database": state.name.removeprefix("./"),
+        "asked": int(state.asked),
+        "performed": int(state.kind),
+        "added": state.received.added,
+        "replaced": state.received.replaced,
+        "deleted": state.received.deleted,
+        "sent": state.sent.total,
+        "failed": state.failed,
+    }
 
 
 def log(connection: Connection, device_id: int, limit: int) -> list[LogEntry]:

@@ -172,7 +172,7 @@ CREATE TABLE key_set (
 CREATE TABLE card_token (
     iccid    text PRIMARY KEY REFERENCES card,
     counter  bigint NOT NULL,
-    session  text NOT NULL,
+    session  text,                            -- none: it is over
     accepted timestamptz NOT NULL
 );
 
