@@ -1,7 +1,7 @@
 """Running stack code."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsync.policy.facts import FACTS
@@ -27,6 +27,7 @@ ROAMING = bytes([Op.FACT, 0x08])
 LANGUAGE = bytes([Op.FACT, 0x04])
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS)
 def test_calculation_saturates(a: int, b: int) -> None:
     """Sums, differences and products stay within 0 and 65535."""
@@ -35,6 +36,7 @@ def test_calculation_saturates(a: int, b: int) -> None:
     assert min(a * b, 65535) == value(push(a) + push(b) + bytes([Op.MULTIPLY]))
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS)
 def test_comparisons(a: int, b: int) -> None:
     """Numbers compare as numbers."""
@@ -123,6 +125,7 @@ INSTRUCTIONS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(INSTRUCTIONS, max_size=12).map(b"".join),
     st.dictionaries(

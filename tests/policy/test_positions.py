@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsync.policy.positions import Path, Positions
@@ -79,6 +79,7 @@ def test_inside_a_string(text: str, index: int, place: tuple[int, int]) -> None:
     assert place == Positions(text).inside(("k",), index)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.data())
 def test_characters_are_those_of_tomllib(value: str, data: st.DataObject) -> None:
     """Every character of a string written with escapes has its place in its own line."""

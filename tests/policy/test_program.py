@@ -56,7 +56,7 @@ def test_the_example_is_small() -> None:
     }
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(policies())
 def test_round_trip(text: str) -> None:
     """Any program is read from its octets as it was."""
@@ -88,6 +88,7 @@ FULL = compiled(
 ).encode()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_mutated_program_is_refused_or_runs(data: st.DataObject) -> None:
     """Changed octets are refused with 6A80, or are a program that handles every event. O-8."""
@@ -105,6 +106,7 @@ def test_a_mutated_program_is_refused_or_runs(data: st.DataObject) -> None:
         assert machine.handle(Event(kind, argument), {"battery": 3, "language": b"fi"}).steps < 2000
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_octets_that_are_none(octets: bytes) -> None:
     """Octets at random are refused and nothing else happens."""

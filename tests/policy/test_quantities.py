@@ -1,7 +1,7 @@
 """Quantities with their units."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsync.policy.quantities import minutes, percent, seconds, show, show_minutes
@@ -35,6 +35,7 @@ def test_percent_and_seconds() -> None:
             percent(wrong)
 
 
+@settings(deadline=None)
 @given(st.integers(0, LONGEST_DURATION))
 def test_shown_minutes_are_read_again(value: int) -> None:
     """What is shown of a duration reads as the same duration."""

@@ -1,7 +1,7 @@
 """The policy as a person writes it: values out, or every fault with its place."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsync.policy.faults import PolicyError
@@ -194,6 +194,7 @@ def test_too_many() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_nothing_else_is_raised(data: st.DataObject) -> None:
     """A mutated policy is read, or refused with faults that each have a place in the file."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsync.policy.faults import ProgramRefused
@@ -42,12 +42,14 @@ def test_initial() -> None:
     assert (INITIAL.elapsed, INITIAL.remaining) == ((0,), (0,))
 
 
+@settings(deadline=None)
 @given(STATES)
 def test_round_trip(state: MachineState) -> None:
     """The memory is read from its octets as it was."""
     assert state == MachineState.decode(state.encode())
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_octets_that_are_none(data: st.DataObject) -> None:
     """Changed or cut octets are refused, or are a memory again; nothing else happens."""

@@ -1,7 +1,7 @@
 """Texts with places for parameters."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsync.policy import templates
@@ -10,6 +10,7 @@ PARAMETERS = ("interval", "server", "path")
 PARTS = st.text("abc $/\né", max_size=6) | st.sampled_from(PARAMETERS).map("${{{}}}".format)
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, max_size=5).map("".join))
 def test_round_trip(text: str) -> None:
     """A text goes into octets and comes back, its places coded as 01 and 20 plus a number."""
