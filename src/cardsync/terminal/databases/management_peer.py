@@ -151,12 +151,15 @@ class ManagementDatastore:
             )
 
     def mappings(self) -> Sequence[Mapping]:
-        """Give the items that the server added since the last `commit`."""
+        """Give the items that the server added since the last `commit`.
+
+        Those deleted since then too: the server has to know our name of what it shall delete.
+        """
         with self._file.reading() as connection:
             rows = connection.execute(
                 """SELECT luid, p.name FROM peer_items AS p JOIN peers USING (peer)
                    JOIN items USING (luid)
-                   WHERE peer = ? AND p.name IS NOT NULL AND named > mapped AND NOT deleted
+                   WHERE peer = ? AND p.name IS NOT NULL AND named > mapped
                    ORDER BY named""",
                 (self._peer,),
             ).fetchall()
