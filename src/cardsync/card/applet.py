@@ -3,20 +3,24 @@
 What it is told comes from the UICC; what it decides comes from the policy machine; what it wants
 of the terminal waits in `commands`. Everything that must survive a reset lies in cells `app:`.
 After a profile download it first asks the terminal for what the policy's facts need, then
-decides; it asks for events by SET UP EVENT LIST.
+decides; it asks for events by SET UP EVENT LIST. What becomes of a synchronization once it is
+decided stands in `synchronizing`.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
+from cardsync.card.journal import Journal
 from cardsync.card.knowledge import Knowledge
 from cardsync.card.memory import Memory
-from cardsync.card.orders import Orders
-from cardsync.card.secured import read_key_sets
+from cardsync.card.policy_store import PolicyStore
+from cardsync.card.synchronizing import RETRY_TIMER, Answered, Synchronizing
+from cardsync.card.timers import Timers
 from cardsync.errors import PeerError
 from cardsync.octets.apdu import SW
 from cardsync.ota.application import (
     GroupTag,
+    ParameterUpdate,
     Trigger,
     data_groups,
     decode_messages,
@@ -26,6 +30,7 @@ from cardsync.policy.decisions import (
     Browse,
     Decision,
     Reason,
+    Report,
     SetMenu,
     StartTimer,
     Synchronize,
@@ -34,9 +39,7 @@ from cardsync.policy.decisions import (
 from cardsync.policy.explain import explain_one, show_event
 from cardsync.policy.facts import Event
 from cardsync.policy.machine import Machine
-from cardsync.policy.program import Program
-from cardsync.policy.state import MachineState
-from cardsync.policy.values import EventKind, ResolvedRequest
+from cardsync.policy.values import EventKind
 from cardsync.toolkit import commands, objects
 from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode, LocalInformation
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
@@ -44,13 +47,16 @@ from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.profile import Feature, TerminalProfile
 from cardsync.toolkit.synchronization import SynchronizationStatus
-from cardsync.toolkit.synchronization_objects import CODE_POINTS, Phase
+from cardsync.toolkit.synchronization_objects import CODE_POINTS
 
-_PROGRAM, _STATE, _INSTALLED, _JOURNAL = "app:program", "app:state", "app:installed", "app:journal"
-_JOURNAL_LENGTH = 16
 _POLL_SECONDS = 30
-_POLICY_TIMER, _RETRY_TIMER = 1, 2
-_DAY = 24 * 60
+_POLICY_TIMER = 1
+_LONGEST_TIMER = 24 * 60  # minutes
+_LONGEST_WITHOUT_TIME = 4 * 60  # a reset loses as much where the terminal cannot tell the time
+_MOST_SHOWN = 32  # texts, pages and menus that wait to be offered
+_MOST_EARLY = 4
+_UICC_RESET = 0x04  # qualifier of REFRESH. TS 102 223 clause 8.6
+_HELP_REQUEST = 0x15  # TS 102 223 clause 8.21
 
 _ASKED = (
     (LocalInformation.IMEI, Feature.LOCAL_INFORMATION),
@@ -75,12 +81,9 @@ _EVENTS = {
     EventCode.IMS_REGISTRATION: EventKind.IMS_REGISTRATION,
 }
 
-Answered = Callable[[TerminalResponse | None], None]
-"""What is done with the response to a command; None where the terminal gave none."""
-
 
 class Applet:
-    """The application over the memory of its card.
+    """The application over the memory of its card, from one power-on to the next.
 
     `reasons` are those of the last decision, for whoever explains it.
     """
@@ -88,20 +91,27 @@ class Applet:
     def __init__(self, memory: Memory) -> None:
         self.reasons: tuple[Reason, ...] = ()
         self._memory = memory
+        self._journal = Journal(memory)
+        self._policy = PolicyStore(memory)
         self._knowledge = Knowledge(memory)
-        self._orders = Orders(memory)
+        self._timers = Timers()
         self._profile: TerminalProfile | None = None
         self._outbox: list[tuple[ProactiveCommand, Answered]] = []
-        self._asked = 0
-        self._retry: ResolvedRequest | None = None
-        self._armed = False
-        self._prepared: tuple[bytes, bytes, Machine] | None = None
+        self._unanswered = 0  # questions to the terminal, before the first decision
+        self._begun = False
+        self._early: list[Event] = []  # messages that came before that
+        self._asking = False  # whether the user is being asked
+        self._poll_seconds: float = _POLL_SECONDS
+        self._synchronizing = Synchronizing(
+            memory, self._policy, self._timers, self._offer, self._ended
+        )
+
+    @property
+    def journal(self) -> tuple[str, ...]:
+        """What was recorded, the newest last; it survives a reset."""
+        return self._journal.lines
 
     # What the security domain says.
-
-    def installed(self) -> None:
-        """Begin without a policy."""
-        self._memory.write(_INSTALLED, b"\1")
 
     def removed(self) -> None:
         """Forget everything."""
@@ -112,230 +122,252 @@ class Applet:
         """Take a policy and parameters; the old policy runs on if anything is wrong with it."""
         for group in data_groups(data):
             if group.tag == GroupTag.POLICY:
-                self._load(group.data)
+                self._policy.load(group.data)
             elif group.tag == GroupTag.PARAMETER:
-                self._set_parameter(*read_parameter(group))
+                self._policy.set_parameter(*read_parameter(group))
             else:
                 raise PeerError(f"data grouping {group.tag:04X}", answer=SW.INCORRECT_DATA)
         if self._profile is not None:
             # The terminal has to be asked for what this policy needs: it powers the card anew.
-            self._offer(commands.command(CommandType.REFRESH, qualifier=0x04))
+            refresh = commands.command(CommandType.REFRESH, qualifier=_UICC_RESET)
+            self._offer(refresh, partial(self._not_refreshed, self._profile))
 
-    def _load(self, octets: bytes) -> None:
-        program = Program.decode(octets)
-        before = self._machine()
-        state = before.state.carried_to(program) if before else MachineState.initial(program)
-        self._memory.write(_PROGRAM, octets)
-        self._memory.write(_STATE, state.encode())
-
-    def _set_parameter(self, name: str, text: str) -> None:
-        machine = self._machine()
-        if machine is None:
-            raise PeerError("there is no policy yet", answer=SW.CONDITIONS_NOT_SATISFIED)
-        self._memory.write(_STATE, machine.with_parameter(name, text).encode())
+    def _not_refreshed(self, profile: TerminalProfile, _: TerminalResponse | None) -> None:
+        """Do without the reset: after it there would be no answer. TS 102 223 clause 6.4.7."""
+        self.powered_on(profile)
 
     def message(self, data: bytes) -> bytes:
-        """Take messages of a secured packet; answer with the beginning of the policy's hash."""
-        for found in decode_messages(data):
-            if isinstance(found, Trigger):
-                self._decide(Event(EventKind.MESSAGE, found.name))
-            else:
-                self._set_parameter(found.name, found.text)
-        machine = self._machine()
-        return machine.program.digest()[:8] if machine else b""
+        """Take messages of a secured packet; answer with the beginning of the policy's hash.
+
+        Parameters come first: one that is wrong spoils the packet before anything is started.
+        """
+        found = decode_messages(data)
+        for one in found:
+            if isinstance(one, ParameterUpdate):
+                self._policy.set_parameter(one.name, one.text)
+        for one in found:
+            if isinstance(one, Trigger):
+                self._triggered(Event(EventKind.MESSAGE, one.name))
+        return self._policy.digest()
+
+    def _triggered(self, event: Event) -> None:
+        """Decide about a message, once the terminal has said what it is."""
+        if self._begun:
+            self._decide(event)
+        elif len(self._early) < _MOST_EARLY:
+            self._early.append(event)
 
     # What the terminal says.
 
     def powered_on(self, profile: TerminalProfile) -> None:
         """Ask the terminal for what the policy needs to know; decide when all is answered."""
-        self._profile, self._armed = profile, False
+        self._profile = profile
         self._knowledge.profile(profile)
-        machine = self._machine()
+        machine = self._policy.machine
         if machine is None:
             return
-        self._offer(commands.set_up_event_list(self._event_list(machine)))
-        self._offer(commands.poll_interval(_POLL_SECONDS))
-        self._set_menu(machine.program.menu_items)
+        self._offer(commands.set_up_event_list(_event_list(machine)))
+        self._offer(commands.poll_interval(_POLL_SECONDS), self._polling)
         wanted = [what for what, feature in _ASKED if feature in profile]
-        self._asked = len(wanted)
+        self._unanswered = len(wanted)
         for what in wanted:
             self._offer(commands.provide_local_information(what), self._informed)
         if not wanted:
-            self._decide(Event(EventKind.PROFILE_DOWNLOAD))
+            self._begin()
+
+    def _polling(self, response: TerminalResponse | None) -> None:
+        """Take the interval that the terminal chose. TS 102 223 clause 6.4.6."""
+        chosen = commands.first(response.parts, objects.Duration) if response else None
+        if chosen is not None:
+            self._poll_seconds = chosen.seconds
 
     def _informed(self, response: TerminalResponse | None) -> None:
         if response is not None and response.performed:
             self._knowledge.learn(response.parts)
-        self._asked -= 1
-        if self._asked == 0:
-            self._decide(Event(EventKind.PROFILE_DOWNLOAD))
+        self._unanswered -= 1
+        if self._unanswered == 0:
+            self._begin()
 
-    def _event_list(self, machine: Machine) -> tuple[int, ...]:
-        """Give the events that the rules need, those that keep the facts true, and our own."""
-        wanted = {rule.event for rule in machine.program.rules}
-        wanted |= {EventKind.LOCATION_STATUS, EventKind.LANGUAGE_SELECTION}
-        codes = [code for code, kind in _EVENTS.items() if kind in wanted]
-        return (*sorted(codes), CODE_POINTS.event)
+    def _begin(self) -> None:
+        """Decide what the power-on means, and go on with what was under way before it."""
+        self._begun = True
+        self._show_menu()
+        before = self._synchronizing.powered_on(self._knowledge.imei)
+        self._decide(Event(EventKind.PROFILE_DOWNLOAD))
+        if before is not None:
+            self._synchronizing.resume(before)
+        gone = self._knowledge.since_mark()
+        if gone:
+            self._elapse(gone)
+        else:
+            self._knowledge.mark()
+        early, self._early = self._early, []
+        for event in early:
+            self._decide(event)
 
-    def _set_menu(self, items: tuple[tuple[int, str], ...]) -> None:
-        if items:
-            self._offer(commands.set_up_menu("Operator", items))
+    def _show_menu(self) -> None:
+        machine = self._policy.machine
+        items = machine.menu(self._knowledge.language) if machine else ()
+        if machine is not None and items:
+            self._show(commands.set_up_menu(machine.program.name, items))
 
     def polled(self) -> None:
         """Count the time since the last STATUS."""
-        self._knowledge.connected(_POLL_SECONDS)
-        if self._machine() is not None:
-            self._decide(Event(EventKind.POLL))
+        self._knowledge.passed(self._poll_seconds)
+        for timer, seconds in self._timers.polled(self._poll_seconds):
+            self._timer_expired(timer, seconds)
+        self._synchronizing.passed(self._poll_seconds)
+        self._decide(Event(EventKind.POLL))
 
     def told(self, told: Envelope) -> None:
         """Take an event, a choice from the menu, or a timer that ran out."""
-        self._knowledge.learn(told.parts)
         if told.tag == EnvelopeTag.MENU_SELECTION:
-            chosen = commands.required(told.parts, objects.ItemIdentifier)
-            self._decide(Event(EventKind.MENU, chosen.identifier))
+            self._chosen(told)
         elif told.tag == EnvelopeTag.TIMER_EXPIRATION:
-            self._timer_expired(told)
+            timer = commands.required(told.parts, objects.TimerIdentifier).identifier
+            seconds = commands.required(told.parts, objects.TimerValue).seconds
+            self._timer_expired(timer, seconds)
         elif told.tag == EnvelopeTag.EVENT_DOWNLOAD and told.event == CODE_POINTS.event:
-            self._synchronized(SynchronizationStatus.of(told))
+            self._synchronizing.told(SynchronizationStatus.of(told))
         elif told.tag == EnvelopeTag.EVENT_DOWNLOAD and told.event in _EVENTS:
+            self._knowledge.learn(told.parts)
+            if told.event == EventCode.LANGUAGE_SELECTION:
+                self._show_menu()
             self._decide(Event(_EVENTS[EventCode(told.event)]))
 
-    def _timer_expired(self, told: Envelope) -> None:
-        timer = commands.required(told.parts, objects.TimerIdentifier).identifier
-        if timer == _RETRY_TIMER and self._retry is not None:
-            session = self._orders.session
-            self._order(self._retry, session.attempt + 1 if session else 1)
-        elif timer == _POLICY_TIMER:
-            self._armed = False
-            elapsed = commands.required(told.parts, objects.TimerValue).seconds // 60
-            self._decide(Event(EventKind.TIMER, elapsed))
+    def _chosen(self, told: Envelope) -> None:
+        """Take a choice; one who asks for help reads what the entry is. TS 102 223 clause 7.2."""
+        chosen = commands.required(told.parts, objects.ItemIdentifier).identifier
+        if not any(one.tag == _HELP_REQUEST for one in commands.every(told.parts, objects.Unknown)):
+            self._decide(Event(EventKind.MENU, chosen))
+            return
+        machine = self._policy.machine
+        entries = dict(machine.menu(self._knowledge.language)) if machine else {}
+        if chosen in entries:
+            self._show(commands.display_text(entries[chosen]))
+
+    def _timer_expired(self, timer: int, seconds: int) -> None:
+        if timer not in self._timers:
+            return
+        self._knowledge.passed(max(0.0, seconds - self._timers.counted(timer)))
+        self._timers.stop(timer)
+        if timer == RETRY_TIMER:
+            self._synchronizing.try_again()
+        else:
+            self._elapse(seconds // 60)
+
+    def _elapse(self, minutes: int) -> None:
+        """Let the machine count minutes, and remember until when it has counted."""
+        self._timers.stop(_POLICY_TIMER)
+        self._knowledge.mark()
+        self._decide(Event(EventKind.TIMER, minutes))
 
     def commands(self) -> list[tuple[ProactiveCommand, Answered]]:
         """Give the commands for the terminal, once, each with what takes its response."""
+        self._arm()
         waiting, self._outbox = self._outbox, []
         return waiting
 
     def _offer(self, command: ProactiveCommand, answered: Answered = lambda _: None) -> None:
         self._outbox.append((command, answered))
 
-    # What the policy says.
+    def _show(self, command: ProactiveCommand) -> None:
+        """Offer what the user can do without, if there is not too much of it."""
+        if len(self._outbox) < _MOST_SHOWN:
+            self._offer(command)
 
-    def _machine(self) -> Machine | None:
-        """Give the machine over what is in memory; it is made anew only if that has changed."""
-        program, state = self._memory.read(_PROGRAM), self._memory.read(_STATE)
-        if not program:
-            return None
-        if self._prepared is None or self._prepared[:2] != (program, state):
-            machine = Machine(Program.decode(program), MachineState.decode(state))
-            self._prepared = (program, state, machine)
-        return self._prepared[2]
+    # What the policy says.
 
     def _decide(self, event: Event, **result: int) -> None:
         """Give one event to the machine, keep its state, and act on its decisions."""
-        machine = self._machine()
+        machine = self._policy.machine
         if machine is None:
             return
         facts = self._knowledge.facts()
         facts |= {f"result.{name}": value for name, value in result.items()}
         outcome = machine.handle(event, facts)
-        self._memory.write(_STATE, outcome.state.encode())
-        if outcome.reasons:
-            self.reasons = outcome.reasons
-        for reason in outcome.reasons:
-            if reason.fired:
-                self._note(f"{show_event(reason.event)}: {explain_one(reason)}")
-        for decision in outcome.decisions:
+        decisions, state = outcome.decisions, outcome.state
+        if any(isinstance(one, StartTimer) for one in decisions):
+            gone = int(self._timers.counted(_POLICY_TIMER)) // 60
+            if gone:  # these minutes belong to the timers that ran before this one
+                self._elapse(gone)
+                self._decide(event, **result)
+                return
+            self._timers.stop(_POLICY_TIMER)
+        if self._is_busy and any(isinstance(one, Synchronize) for one in decisions):
+            self._journal.note(f"{show_event(event)}: held back, one is under way")
+            decisions = tuple([one for one in decisions if not isinstance(one, Synchronize)])
+            state = replace(state, synchronizations=machine.state.synchronizations)
+        self._policy.keep(state)
+        self._explain(outcome.reasons)
+        for decision in decisions:
             self._act(decision)
-        self._arm()
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a synchronization is under way, or the user is being asked for one."""
+        return self._asking or self._synchronizing.is_under_way
+
+    def _explain(self, reasons: tuple[Reason, ...]) -> None:
+        if reasons:
+            self.reasons = reasons
+        for reason in reasons:
+            if reason.fired:
+                self._journal.note(f"{show_event(reason.event)}: {explain_one(reason)}")
 
     def _act(self, decision: Decision) -> None:
         match decision:
             case Synchronize(request, None):
-                self._order(request, 1)
+                self._synchronizing.order(request)
             case Synchronize(request, str(question)):
-                self._offer(commands.ask_yes_no(question), partial(self._consented, request))
+                self._asking = True
+                self._offer(commands.ask_yes_no(question), partial(self._consented, request.name))
             case Tell(text):
-                self._offer(commands.display_text(text))
+                self._show(commands.display_text(text))
             case Browse(url):
-                self._offer(commands.launch_browser(url))
-            case SetMenu(items):
-                self._set_menu(items)
+                self._show(commands.launch_browser(url))
+            case SetMenu():
+                self._show_menu()
+            case Report(means):
+                self._journal.note(f"a report by {means.name} was wanted; this card sends none")
             case StartTimer():
-                self._armed = False  # the machine counts it; `_arm` takes the next of all
+                pass  # the machine counts it; `_arm` takes the first of all
 
     def _arm(self) -> None:
         """Let the terminal wake us when the next timer of the policy runs out."""
-        machine = self._machine()
-        if machine is None or self._armed or self._profile is None:
+        machine = self._policy.machine
+        if machine is None or not self._begun or _POLICY_TIMER in self._timers:
             return
-        self._armed = True
-        minutes = min(machine.next_timer_minutes(machine.state), _DAY)
-        self._offer(commands.start_timer(_POLICY_TIMER, minutes * 60))
+        longest = _LONGEST_TIMER if self._knowledge.has_time else _LONGEST_WITHOUT_TIME
+        minutes = min(machine.next_timer_minutes(machine.state), longest)
+        self._offer(self._timers.start(_POLICY_TIMER, minutes))
 
-    def _consented(self, request: ResolvedRequest, response: TerminalResponse | None) -> None:
-        if response is not None and commands.is_yes(response):
-            self._order(request, 1)
+    def _consented(self, name: str, response: TerminalResponse | None) -> None:
+        self._asking = False
+        request = self._policy.request(name)
+        if request is not None and response is not None and commands.is_yes(response):
+            self._synchronizing.order(request)
         else:
-            self._note(f"{request.name}: the user did not agree")
-            self._decide(Event(EventKind.REFUSED, request.name))
+            self._journal.note(f"{name}: the user did not agree")
+            self._decide(Event(EventKind.REFUSED, name))
 
-    # The synchronization.
-
-    def _order(self, request: ResolvedRequest, attempt: int) -> None:
-        """Command the terminal; without its IMEI or a key there is no way to name either side."""
-        imei, key_sets = self._knowledge.imei, read_key_sets(self._memory)
-        if imei is None or not key_sets:
-            self._note(f"{request.name}: no IMEI or no key")
-            return
-        self._retry = request
-        kid_key = key_sets[min(key_sets)].kid.octets
-        command = self._orders.order(request, attempt, imei, kid_key)
-        self._offer(command, self._accepted)
-
-    def _accepted(self, response: TerminalResponse | None) -> None:
-        """Take the terminal's answer to the command; the end comes as an event."""
-        if response is None:
-            self._ended(Result(0x31), 0)
-        elif not response.performed:
-            self._ended(response.result, 0)
-
-    def _synchronized(self, status: SynchronizationStatus) -> None:
-        session = self._orders.session
-        if session is None or session.reference != status.reference:
-            self._note("the end of a synchronization that is not ours")
-            return
-        if status.summary is None or status.summary.phase == Phase.DONE:
-            self._ended(status.result, status.summary.native if status.summary else 0)
-
-    def _ended(self, result: Result, native: int) -> None:
-        """Record the end; try again later where the policy says so, else let it decide."""
-        session = self._orders.session
-        if session is None:
-            return
+    def _ended(self, request: str, result: Result, native: int) -> None:
+        """Let the policy hear of the end of a synchronization."""
         passed = result.general < 0x10
-        self._note(f"{session.request}: result {result.value().hex().upper()}, {native}")
-        delay = self._orders.delay(self._retry, session.attempt) if self._retry else None
-        if not passed and delay is not None:
-            self._offer(commands.start_timer(_RETRY_TIMER, delay * 60))
-            return
-        self._orders.finish()
         if passed:
             self._knowledge.succeeded()
-        additional = result.additional[0] if result.additional else 0
         self._decide(
-            Event(EventKind.SYNCHRONIZED, session.request),
+            Event(EventKind.SYNCHRONIZED, request),
             ok=int(passed),
             general=result.general,
-            additional=additional,
+            additional=result.additional[0] if result.additional else 0,
             native=native,
         )
 
-    @property
-    def journal(self) -> tuple[str, ...]:
-        """What was recorded, the newest last; it survives a reset."""
-        text = self._memory.read(_JOURNAL).decode("utf-8", "replace")
-        return tuple(text.splitlines())
 
-    def _note(self, line: str) -> None:
-        kept = (*self.journal, line)[-_JOURNAL_LENGTH:]
-        self._memory.write(_JOURNAL, "\n".join(kept).encode())
+def _event_list(machine: Machine) -> tuple[int, ...]:
+    """Give the events that the rules need, those that keep the facts true, and our own."""
+    wanted = {rule.event for rule in machine.program.rules}
+    wanted |= {EventKind.LOCATION_STATUS, EventKind.LANGUAGE_SELECTION}
+    codes = [code for code, kind in _EVENTS.items() if kind in wanted]
+    return (*sorted(codes), CODE_POINTS.event)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from cardsync.card.memory import Memory
+from cardsync.card.pieces import Pieces
 from cardsync.card.secured import Handler
-from cardsync.errors import PeerError
+from cardsync.card.status import status_word
+from cardsync.errors import CardsyncError, PeerError
 from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
 from cardsync.octets.reader import Reader
 from cardsync.ota import globalplatform, script
@@ -23,9 +25,10 @@ from cardsync.ota.session import Accepted
 _LOAD_FILES = "load file:"
 _INSTANCES = "instance:"
 _LOADED, _SELECTABLE = 0x01, 0x07  # life cycle states. GlobalPlatform clause 11.1.1
-_LARGEST_LOAD = 16 * 1024
+_SECURED = 0x0F  # of a security domain
+_MOST_LOAD_FILES = 8
+_OWN_AID = bytes.fromhex("A000000151000000")  # GlobalPlatform annex H
 _EXPANDED = (script.Tag.COMMAND_SCRIPT, script.Tag.COMMAND_SCRIPT_INDEFINITE)
-_STATUS_WORDS = frozenset(SW)
 
 
 class Application(Protocol):
@@ -36,9 +39,6 @@ class Application(Protocol):
 
     def message(self, data: bytes) -> bytes:
         """Take what a secured packet brought; give the additional data of its proof."""
-
-    def installed(self) -> None:
-        """Begin: the application was made selectable."""
 
     def removed(self) -> None:
         """Forget everything: the application is deleted."""
@@ -75,6 +75,8 @@ class SecurityDomain:
     def __init__(self, memory: Memory, application: Application) -> None:
         self._memory = memory
         self._application = application
+        self._loading = Pieces(memory, "load")
+        self._personalising = Pieces(memory, "store")
 
     def handlers(self) -> dict[bytes, tuple[SecurityLevel, Handler]]:
         """Give who takes secured packets: for each TAR the least security and what is done."""
@@ -105,7 +107,11 @@ class SecurityDomain:
         if accepted.data[:1] and accepted.data[0] in _EXPANDED:
             return self._run_expanded(accepted.data)
         executed, response = 0, ResponseApdu(SW.OK)
-        for command in script.decode_compact(accepted.data):
+        try:
+            commands = script.decode_compact(accepted.data)
+        except PeerError as exc:
+            return script.CompactResponse(0, status_word(exc)).encode()
+        for command in commands:
             executed, response = executed + 1, self.transact(command)
             if response.sw != SW.OK:
                 break
@@ -113,7 +119,12 @@ class SecurityDomain:
 
     def _run_expanded(self, data: bytes) -> bytes:
         responses: list[ResponseApdu] = []
-        for command in script.ExpandedScript.decode(data).commands:
+        try:
+            commands = script.ExpandedScript.decode(data).commands
+        except PeerError as exc:
+            bad = script.BadFormat(exc.answer or script.BadFormat.UNKNOWN_TAG)
+            return script.ExpandedResponse((), bad_format=bad).encode()
+        for command in commands:
             responses.append(self.transact(command))
             if responses[-1].sw != SW.OK:
                 break
@@ -124,9 +135,8 @@ class SecurityDomain:
         try:
             with self._memory.transaction():
                 return ResponseApdu(SW.OK, self._do(globalplatform.decode(apdu)))
-        except PeerError as exc:
-            known = exc.answer if exc.answer in _STATUS_WORDS else None
-            return ResponseApdu(known or SW.INCORRECT_DATA)
+        except CardsyncError as exc:
+            return ResponseApdu(status_word(exc))
 
     def _do(self, command: globalplatform.Command) -> bytes:
         match command:
@@ -151,38 +161,24 @@ class SecurityDomain:
     def _install_for_load(self, command: InstallForLoad) -> bytes:
         if self._memory.read(_cell(_LOAD_FILES, command.load_file)):
             raise PeerError("the load file is there already", answer=SW.CONDITIONS_NOT_SATISFIED)
-        self._memory.write("load", bytes([0]) + command.load_file)
-        self._memory.write("load data", b"")
+        if len(self._memory.names(_LOAD_FILES)) >= _MOST_LOAD_FILES:
+            raise PeerError("too many load files", answer=SW.NOT_ENOUGH_MEMORY)
+        self._loading.begin(command.load_file)
         return b"\0"
 
     def _load(self, command: Load) -> bytes:
         """Take the next block; a block that came already is taken as done."""
-        pending = self._memory.read("load")
-        if not pending:
-            raise PeerError("no load is under way", answer=SW.CONDITIONS_NOT_SATISFIED)
-        if command.number == pending[0] - 1:
-            return b"\0"
-        if command.number != pending[0]:
-            raise PeerError("another block is expected", answer=SW.INCORRECT_P1_P2)
-        data = self._memory.read("load data") + command.data
-        if len(data) > _LARGEST_LOAD:
-            raise PeerError("the load file is too long", answer=SW.NOT_ENOUGH_MEMORY)
-        if not command.last:
-            self._memory.write("load", bytes([command.number + 1]) + pending[1:])
-            self._memory.write("load data", data)
-            return b"\0"
-        image = ApplicationImage.decode(globalplatform.load_file_of(data))
-        self._memory.write(_cell(_LOAD_FILES, pending[1:]), image.encode())
-        self._memory.write("load", b"")
-        self._memory.write("load data", b"")
+        whole = self._loading.take(command.number, command.data, last=command.last)
+        if whole is not None:
+            aid, data = whole
+            image = ApplicationImage.decode(globalplatform.load_file_of(data))
+            self._memory.write(_cell(_LOAD_FILES, aid), image.encode())
         return b"\0"
 
     def _install(self, command: InstallForInstall) -> bytes:
         if not self._memory.read(_cell(_LOAD_FILES, command.load_file)):
             raise PeerError("no such load file", answer=SW.REFERENCED_DATA_NOT_FOUND)
-        if command.module != MODULE_AID or self._memory.read(
-            _cell(_INSTANCES, command.application)
-        ):
+        if command.module != MODULE_AID or self._memory.names(_INSTANCES):
             raise PeerError("not installable", answer=SW.CONDITIONS_NOT_SATISFIED)
         toolkit = command.parameters.toolkit
         tars = toolkit.tars if toolkit else ()
@@ -193,34 +189,21 @@ class SecurityDomain:
         level = level if SecurityLevel().admits(level) else SecurityLevel()
         instance = Instance(command.application, command.load_file, level, tars)
         self._memory.write(_cell(_INSTANCES, instance.aid), instance.encode())
-        self._application.installed()
         return b"\0"
 
     def _personalise(self, command: InstallForPersonalization) -> bytes:
         if not self._memory.read(_cell(_INSTANCES, command.application)):
             raise PeerError("no such application", answer=SW.REFERENCED_DATA_NOT_FOUND)
-        self._memory.write("store", bytes([0]) + command.application)
-        self._memory.write("store data", b"")
+        self._personalising.begin(command.application)
         return b"\0"
 
     def _store_data(self, command: StoreData) -> bytes:
-        pending = self._memory.read("store")
-        if not pending:
-            raise PeerError("nothing is personalised", answer=SW.CONDITIONS_NOT_SATISFIED)
-        if command.number == pending[0] - 1 and not command.last:
-            return b""
-        if command.number != pending[0]:
-            raise PeerError("another block is expected", answer=SW.INCORRECT_P1_P2)
-        data = self._memory.read("store data") + command.data
-        if len(data) > _LARGEST_LOAD:
-            raise PeerError("too much data", answer=SW.NOT_ENOUGH_MEMORY)
-        if not command.last:
-            self._memory.write("store", bytes([command.number + 1]) + pending[1:])
-            self._memory.write("store data", data)
-            return b""
-        self._memory.write("store", b"")
-        self._memory.write("store data", b"")
-        self._application.personalise(data)
+        whole = self._personalising.take(command.number, command.data, last=command.last)
+        if whole is not None:
+            aid, data = whole
+            if not self._memory.read(_cell(_INSTANCES, aid)):
+                raise PeerError("it was deleted meanwhile", answer=SW.REFERENCED_DATA_NOT_FOUND)
+            self._application.personalise(data)
         return b""
 
     def _delete(self, command: Delete) -> bytes:
@@ -241,12 +224,19 @@ class SecurityDomain:
         return b"\0"
 
     def _get_status(self, command: GetStatus) -> bytes:
-        """List load files or applications whose AID begins as asked. Clause 11.4."""
-        entries = [RegistryEntry(one.aid, _SELECTABLE, b"\0") for one in self.instances()]
-        if command.part != globalplatform.RegistryPart.APPLICATIONS:
-            names = self._memory.names(_LOAD_FILES)
-            aids = [bytes.fromhex(name[len(_LOAD_FILES) :]) for name in names]
-            entries = [RegistryEntry(aid, _LOADED) for aid in aids]
+        """List what of one part of the registry has an AID that begins as asked. Clause 11.4."""
+        match command.part:
+            case globalplatform.RegistryPart.ISSUER_SECURITY_DOMAIN:
+                entries = [RegistryEntry(_OWN_AID, _SECURED)]
+            case globalplatform.RegistryPart.APPLICATIONS:
+                entries = [
+                    RegistryEntry(one.aid, _SELECTABLE, b"\0", one.load_file)
+                    for one in self.instances()
+                ]
+            case _:
+                names = self._memory.names(_LOAD_FILES)
+                aids = [bytes.fromhex(name[len(_LOAD_FILES) :]) for name in names]
+                entries = [RegistryEntry(aid, _LOADED) for aid in aids]
         found = [entry.encode() for entry in entries if entry.aid.startswith(command.aid)]
         if not found:
             raise PeerError("nothing is listed", answer=SW.REFERENCED_DATA_NOT_FOUND)

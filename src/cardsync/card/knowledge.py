@@ -1,10 +1,11 @@
 """What the application knows of the terminal and the network: the facts of its policy.
 
 The card has no clock and no radio: it knows what the terminal answered (PROVIDE LOCAL
-INFORMATION), what events told, and what it kept of the last success. Facts are named in
-docs/policy.md; a fact is a number of 16 bits or a few octets.
+INFORMATION), what events told, what polls and timers counted, and what it kept of the last
+success. Facts are named in docs/policy.md; a fact is a number of 16 bits or a few octets.
 """
 
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from cardsync.card.files import ADF_USIM, MF, cell
@@ -18,7 +19,9 @@ from cardsync.toolkit.profile import TerminalProfile
 
 _LAST = "app:last"
 _LAST_TIME = "app:last time"
+_MARK = "app:mark"
 _LARGEST = 0xFFFF
+_UNKNOWN_ZONE = 0xFF
 _REMEMBERED = ("imei", "profile", "language", "network.mcc", "network.mnc",
                "network.technology", "network.roaming", "network.status")  # fmt: skip
 
@@ -29,8 +32,8 @@ class Knowledge:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._facts: dict[str, int | bytes] = {}
-        self._minutes: int | None = None
-        self._connected_seconds = 0.0
+        self._now: float | None = None  # seconds since an age, if the terminal told the time
+        self._connected = 0.0
 
     @property
     def imei(self) -> str | None:
@@ -40,9 +43,14 @@ class Knowledge:
 
     @property
     def language(self) -> str:
-        """The language of the terminal, two letters; English if it has not told it."""
+        """The language of the terminal, two letters; empty if it has not told it."""
         letters = self._facts.get("language")
-        return letters.decode() if isinstance(letters, bytes) else "en"
+        return letters.decode() if isinstance(letters, bytes) else ""
+
+    @property
+    def has_time(self) -> bool:
+        """Say whether the terminal has told the time."""
+        return self._now is not None
 
     def profile(self, profile: TerminalProfile) -> None:
         """Take the profile; as a fact it is eight octets of its hash."""
@@ -64,30 +72,47 @@ class Knowledge:
                 self._facts["network.roaming"] = int(not self._is_home(mcc, mnc))
             case information.LocationStatus(status):
                 self._facts["network.status"] = status
-                self._connected_seconds *= status == 0
+                self._connected *= status == 0
             case information.AccessTechnology(technologies):
                 self._facts["network.technology"] = technologies[0]
             case information.DateTime():
-                self._minutes = _minutes(found)
+                self._now = _seconds(found) or self._now
 
     def _is_home(self, mcc: str, mnc: str) -> bool:
         """Compare with the network in the IMSI. TS 31.102 clause 4.2.2."""
         imsi = unswapped(self._memory.read(cell(f"{MF}/{ADF_USIM}/6F07"))[1:])[1:]
         return imsi.startswith(mcc + mnc)
 
-    def connected(self, seconds: float) -> None:
-        """Count time for which the terminal was in service."""
+    def passed(self, seconds: float) -> None:
+        """Let time go by; while the terminal is in service it counts as connected."""
+        if self._now is not None:
+            self._now += seconds
         if self._facts.get("network.status", 0) == 0:
-            self._connected_seconds += seconds
+            self._connected += seconds
+
+    def mark(self) -> None:
+        """Remember the time at which the minutes were counted last."""
+        if self._now is not None:
+            self._memory.write(_MARK, int(self._now).to_bytes(5, "big"))
+
+    def since_mark(self) -> int:
+        """Give the minutes since `mark`, 0 if they cannot be known; a reset does not end them."""
+        return self._since(_MARK) or 0
+
+    def _since(self, name: str) -> int | None:
+        then = self._memory.read(name)
+        if not then or self._now is None:
+            return None
+        minutes = int(self._now - int.from_bytes(then, "big")) // 60
+        return max(0, min(minutes, _LARGEST))
 
     def facts(self) -> dict[str, int | bytes]:
         """Give every fact that is known, with those of the last success as `last.*`."""
         known = dict(self._facts)
-        known["connected_time"] = min(int(self._connected_seconds // 60), _LARGEST)
-        last_time = self._memory.read(_LAST_TIME)
-        if last_time and self._minutes is not None:
-            since = self._minutes - int.from_bytes(last_time, "big")
-            known["since_last.synchronization"] = max(0, min(since, _LARGEST))
+        known["connected_time"] = min(int(self._connected // 60), _LARGEST)
+        since = self._since(_LAST_TIME)
+        if since is not None:
+            known["since_last.synchronization"] = since
         remembered = _decode(self._memory.read(_LAST))
         return known | {f"last.{name}": value for name, value in remembered.items()}
 
@@ -95,18 +120,31 @@ class Knowledge:
         """Remember what is true now as what was true at the last success."""
         kept = {name: self._facts[name] for name in _REMEMBERED if name in self._facts}
         self._memory.write(_LAST, _encode(kept))
-        if self._minutes is not None:
-            self._memory.write(_LAST_TIME, self._minutes.to_bytes(5, "big"))
+        if self._now is not None:
+            self._memory.write(_LAST_TIME, int(self._now).to_bytes(5, "big"))
 
 
 def _number(digits: str) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def _minutes(time: information.DateTime) -> int:
-    """Count minutes from days of months of 31: enough for a difference, never too short."""
-    days = (time.year * 12 + time.month) * 31 + time.day
-    return (days * 24 + time.hour) * 60 + time.minute
+def _seconds(time: information.DateTime) -> float | None:
+    """Give the time as seconds, of UTC where the zone is known; None if there is no such time.
+
+    The zone is a number of quarters of an hour in swapped semi-octets, bit 4 its sign.
+    TS 23.040 clause 9.2.3.11.
+    """
+    try:
+        local = datetime(
+            time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=UTC
+        )
+    except ValueError:
+        return None
+    if time.zone == _UNKNOWN_ZONE:
+        return local.timestamp()
+    quarters = (time.zone & 0x07) * 10 + (time.zone >> 4)
+    offset = timedelta(minutes=15 * quarters)
+    return (local + offset if time.zone & 0x08 else local - offset).timestamp()
 
 
 def _encode(facts: dict[str, int | bytes]) -> bytes:

@@ -1,10 +1,12 @@
 """From a request of the policy to REQUEST SYNCHRONIZATION, and the session that it begins.
 
-docs/request-synchronization.md clauses 2 and 15. Each command carries a session reference and a
-one-time token; both rise with a counter of the card, so that neither is ever used twice.
+docs/request-synchronization.md, structure of the command and security. A command carries a
+session reference and a one-time token, both from a counter of the card that only rises: it
+outlives even the application, whose successor must not use a token twice.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Self
 
@@ -12,38 +14,56 @@ from cardsync.card.files import MF, cell
 from cardsync.card.memory import Memory
 from cardsync.errors import LocalError
 from cardsync.octets.reader import Reader
+from cardsync.ota.security import KeySet
 from cardsync.ota.token import build_token, derive_token_key
 from cardsync.policy.values import DeviceType, ResolvedRequest
 from cardsync.toolkit import synchronization_objects as so
-from cardsync.toolkit.codes import TimeUnit
+from cardsync.toolkit.codes import GeneralResult, TimeUnit
 from cardsync.toolkit.commands import ProactiveCommand
 from cardsync.toolkit.information import Imei
-from cardsync.toolkit.objects import Duration
-from cardsync.toolkit.synchronization import Qualifier, request_synchronization
+from cardsync.toolkit.objects import Duration, Result
+from cardsync.toolkit.synchronization import Qualifier, Temporary, request_synchronization
 
-_COUNTER = "app:counter"
+MOST_RESUMES = 3
+"""How often a session is taken up again at power-on before it counts as lost."""
+
+_COUNTER = "token counter"
 _SESSION = "app:session"
 _DAY = 24 * 60
+_WAITING = 0x80
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A synchronization under way: its reference, the request's name, which attempt it is."""
+    """A synchronization that was ordered: of which request, of which terminal, its attempt.
 
+    `waiting` says that it failed and its next attempt waits for a timer; `resumed` counts the
+    power-ons that it has seen since it was ordered, or since it waits.
+    """
+
+    counter: int
     reference: bytes
+    imei: str
     request: str
-    attempt: int
+    attempt: int = 1
+    waiting: bool = False
+    resumed: int = 0
 
     def encode(self) -> bytes:
         """Give the octets of the cell."""
-        return self.reference + bytes([self.attempt]) + self.request.encode()
+        head = self.counter.to_bytes(4, "big") + self.reference + Imei(self.imei).value()
+        flags = self.resumed | _WAITING * self.waiting
+        return head + bytes([self.attempt, flags]) + self.request.encode()
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
         """Read the octets of the cell."""
         reader = Reader(octets)
-        reference, attempt = reader.octets(4), reader.uint8()
-        return cls(reference, reader.rest().decode(), attempt)
+        counter, reference = reader.uint32(), reader.octets(4)
+        imei = Imei.read(reader.octets(8)).digits
+        attempt, flags = reader.octets(2)
+        waiting, resumed = bool(flags & _WAITING), flags & ~_WAITING
+        return cls(counter, reference, imei, reader.rest().decode(), attempt, waiting, resumed)
 
 
 class Orders:
@@ -62,38 +82,98 @@ class Orders:
         """Forget the session: it ended."""
         self._memory.write(_SESSION, b"")
 
-    def order(
-        self, request: ResolvedRequest, attempt: int, imei: str, kid_key: bytes
-    ) -> ProactiveCommand:
-        """Make the command and begin its session; `kid_key` is that of the key set in use."""
+    def wait(self, session: Session) -> None:
+        """Let the session wait for its next attempt."""
+        self._keep(replace(session, waiting=True, resumed=0))
+
+    def resume(self, session: Session) -> None:
+        """Count a power-on that the session has seen."""
+        self._keep(replace(session, resumed=session.resumed + 1))
+
+    def begin(self, request: str, attempt: int, imei: str) -> Session:
+        """Begin a session in the place of the one before."""
         counter = int.from_bytes(self._memory.read(_COUNTER), "big") + 1
         self._memory.write(_COUNTER, counter.to_bytes(4, "big"))
-        reference = counter.to_bytes(4, "big")
-        iccid = self._memory.read(cell(f"{MF}/2FE2"))
-        key = derive_token_key(kid_key)
-        token = build_token(key, iccid, request.target.database, counter)
-        self._memory.write(_SESSION, Session(reference, request.name, attempt).encode())
-        return command_of(request, imei, iccid, reference, token)
+        # Two cards that a terminal sees one after the other shall not give the same reference.
+        reference = sha256(self._iccid).digest()[:2] + counter.to_bytes(4, "big")[2:]
+        session = Session(counter, reference, imei, request, attempt)
+        self._keep(session)
+        return session
 
-    def delay(self, request: ResolvedRequest, attempt: int) -> int | None:
-        """Give the minutes to wait after attempt n, or None where the attempts are used up.
+    def command(
+        self, session: Session, request: ResolvedRequest, key_sets: Iterable[KeySet]
+    ) -> ProactiveCommand | None:
+        """Make the command of a session; None if no key is good enough, or no object can say it.
 
+        The same session gives the same reference and token each time: to the terminal it is the
+        same order.
+        """
+        key = _token_key(key_sets)
+        if key is None:
+            return None
+        token = build_token(key, self._iccid, request.target.database, session.counter)
+        try:
+            return command_of(request, session.imei, self._iccid, session.reference, token)
+        except (LocalError, ValueError):  # a number of the program that the command does not have
+            return None
+
+    def delay(self, request: ResolvedRequest, attempt: int, result: Result) -> int | None:
+        """Give the minutes to wait after attempt n failed so, or None if there is no other.
+
+        A result 2X says that it may be worth to try again, but for the user's refusal; any other
+        one that it is not (TS 102 223 clause 8.12). After a loss of power it is tried at once.
         The card has no random numbers: the jitter comes of its ICCID and counter, so that the
         cards of a fleet that failed together do not come again together.
         """
-        retry = request.retry
-        if retry is None or attempt >= retry.attempts:
+        retry, refused = request.retry, result.general == GeneralResult.USER_DID_NOT_ACCEPT
+        if retry is None or attempt >= retry.attempts or result.general >> 4 != 2 or refused:
             return None
+        if result == INTERRUPTED:
+            return 0
         minutes = min(retry.first << retry.shift * (attempt - 1), _DAY)
-        seed = self._memory.read(cell(f"{MF}/2FE2")) + self._memory.read(_COUNTER)
+        seed = self._iccid + self._memory.read(_COUNTER)
         spread = sha256(seed).digest()[0] / 255 * 2 - 1
-        return max(1, min(round(minutes * (1 + spread * retry.jitter / 100)), _DAY))
+        wanted = round(minutes * (1 + spread * retry.jitter / 100))
+        return max(1, _retry_after(result), min(wanted, _DAY))
+
+    @property
+    def _iccid(self) -> bytes:
+        return self._memory.read(cell(f"{MF}/2FE2"))
+
+    def _keep(self, session: Session) -> None:
+        self._memory.write(_SESSION, session.encode())
+
+
+INTERRUPTED = Result(so.CODE_POINTS.temporary, bytes([Temporary.INTERRUPTED_BY_RESET]))
+"""The terminal lost its power while the session ran."""
+TIMED_OUT = Result(so.CODE_POINTS.temporary, bytes([Temporary.TIMEOUT]))
+"""The terminal accepted and has not told the end in time."""
+UNANSWERED = Result(GeneralResult.TYPE_NOT_UNDERSTOOD)
+"""Some terminals never answer a command that they do not know."""
+
+
+def _retry_after(result: Result) -> int:
+    """Give the minutes for which a busy server wants to be left alone, a day at most."""
+    busy = result.additional[:1] == bytes([Temporary.SERVER_BUSY])
+    if result.general != so.CODE_POINTS.temporary or not busy:
+        return 0
+    return min(-(-int.from_bytes(result.additional[1:3], "big") // 60), _DAY)
+
+
+def _token_key(key_sets: Iterable[KeySet]) -> bytes | None:
+    """Derive from the first key set whose key is strong enough."""
+    for key_set in key_sets:
+        try:
+            return derive_token_key(key_set.kid.octets)
+        except LocalError:
+            continue
+    return None
 
 
 def command_of(
     request: ResolvedRequest, imei: str, iccid: bytes, reference: bytes, token: bytes
 ) -> ProactiveCommand:
-    """Write a request as the command, its objects in the order of clause 2."""
+    """Write a request as the command, its objects in the order of the specification."""
     source_type, source = _device(request.source.device_type, request.source.device, imei, iccid)
     target_type, target = _device(request.target.device_type, request.target.device, imei, iccid)
     in_card = request.source.device_type is DeviceType.ICCID

@@ -9,16 +9,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cardsync.card.memory import Memory
-from cardsync.errors import PeerError
+from cardsync.errors import CardsyncError
 from cardsync.octets.reader import Reader
 from cardsync.ota.packet import ResponseStatus, SecurityLevel
 from cardsync.ota.security import Algorithm, Key, KeySet, PacketRejected
 from cardsync.ota.session import Accepted, ReceivingEntity
 from cardsync.transport.sms import Deliver, Submit
-from cardsync.transport.user_data import RESPONSE_HEADER, Iei, Reassembler, UserData, segment
+from cardsync.transport.user_data import (
+    LARGEST_OCTETS,
+    RESPONSE_HEADER,
+    Iei,
+    Reassembler,
+    UserData,
+    segment,
+)
 
 _KEY = "key:"
 _COUNTER = "counter:"
+_MESSAGES, _SEGMENTS = 4, 64  # that wait to be joined: 36 KB at most
 
 Handler = Callable[[Accepted], bytes]
 """What an application does with a command; gives the additional data of the proof."""
@@ -62,12 +70,11 @@ class SecuredMessages:
     def __init__(self, memory: Memory) -> None:
         self.refusals: Counter[ResponseStatus] = Counter()
         self._memory = memory
-        self._reassembler = Reassembler(messages=4, segments=64)
-        self._reference = 0
+        self._reassembler = Reassembler(_MESSAGES, _SEGMENTS)
 
     def reset(self) -> None:
         """Forget segments of messages that are not whole."""
-        self._reassembler = Reassembler(messages=4, segments=64)
+        self._reassembler = Reassembler(_MESSAGES, _SEGMENTS)
 
     def receive_data(
         self, tpdu: bytes, handlers: Mapping[bytes, tuple[SecurityLevel, Handler]]
@@ -81,12 +88,23 @@ class SecuredMessages:
         if whole is None or whole.element(Iei.COMMAND_PACKET) is None:
             return Received()
         entity = self._entity(handlers)
-        answer, in_submit = self._execute(entity, whole.data, handlers)
+        try:
+            accepted = entity.receive_data(whole.data)
+        except PacketRejected as rejected:
+            # The sender may be anybody, also of a packet that was right once and comes again: he
+            # gets a status in the report of his own short message, never one that we send.
+            self.refusals[rejected.status] += 1
+            return Received(_report(entity.respond(rejected)))
+        status, data = self._execute(accepted, handlers[accepted.tar][1])
+        answer = entity.respond(accepted, status, data)
         if answer is None:
             return Received()
-        if in_submit:
-            return Received(submits=self._submits(message, answer))
-        return Received(report=UserData(answer, RESPONSE_HEADER).encode())
+        if accepted.spi.proof_in_submit:
+            return Received(submits=_submits(message, answer, accepted.counter))
+        if UserData(answer, RESPONSE_HEADER).length() > LARGEST_OCTETS:
+            hint = entity.respond(accepted, ResponseStatus.RESPONSE_BY_SMS_SUBMIT)
+            return Received(_report(hint), _submits(message, answer, accepted.counter))
+        return Received(_report(answer))
 
     def _entity(self, handlers: Mapping[bytes, tuple[SecurityLevel, Handler]]) -> ReceivingEntity:
         counters = {
@@ -96,35 +114,25 @@ class SecuredMessages:
         minimum = {tar: level for tar, (level, _) in handlers.items()}
         return ReceivingEntity(read_key_sets(self._memory), minimum, counters)
 
-    def _execute(
-        self,
-        entity: ReceivingEntity,
-        packet: bytes,
-        handlers: Mapping[bytes, tuple[SecurityLevel, Handler]],
-    ) -> tuple[bytes | None, bool]:
-        try:
-            accepted = entity.receive_data(packet)
-        except PacketRejected as rejected:
-            self.refusals[rejected.status] += 1
-            # The sender may be anybody: he gets a status in the report of his own short message,
-            # but he never makes the card send one.
-            in_submit = rejected.authenticated and (
-                rejected.header is not None and rejected.header.spi.proof_in_submit
-            )
-            return entity.respond(rejected), in_submit
-        # The counter goes to memory in the same transaction as what the command does.
+    def _execute(self, accepted: Accepted, handler: Handler) -> tuple[ResponseStatus, bytes]:
+        """Write the counter down and do what the command says; what fails changes nothing else."""
         for number, counter in accepted.counters.items():
             self._memory.write(f"{_COUNTER}{number}", counter.to_bytes(5, "big"))
-        status, data = ResponseStatus.OK, b""
         try:
-            data = handlers[accepted.tar][1](accepted)
-        except PeerError:
-            status = ResponseStatus.UNIDENTIFIED_SECURITY_ERROR
-        return entity.respond(accepted, status, data), accepted.spi.proof_in_submit
+            with self._memory.transaction():
+                return ResponseStatus.OK, handler(accepted)
+        except CardsyncError:
+            return ResponseStatus.UNIDENTIFIED_SECURITY_ERROR, b""
 
-    def _submits(self, message: Deliver, answer: bytes) -> tuple[bytes, ...]:
-        self._reference = (self._reference + 1) % 256
-        parts = segment(answer, RESPONSE_HEADER, self._reference)
-        return tuple(
-            [Submit(message.originator, part, protocol=message.protocol).encode() for part in parts]
-        )
+
+def _report(answer: bytes | None) -> bytes:
+    """Give the user data of the report of the short message."""
+    return b"" if answer is None else UserData(answer, RESPONSE_HEADER).encode()
+
+
+def _submits(message: Deliver, answer: bytes, counter: int) -> tuple[bytes, ...]:
+    """Send an answer to where its command came from; its counter tells its segments apart."""
+    parts = segment(answer, RESPONSE_HEADER, counter & 0xFF)
+    return tuple(
+        [Submit(message.originator, part, protocol=message.protocol).encode() for part in parts]
+    )

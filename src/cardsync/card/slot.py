@@ -14,19 +14,26 @@ from cardsync.errors import ConfigError, PeerError
 
 
 def write_image(path: Path, memory: Memory) -> None:
-    """Put the image of a memory into a file that only its owner can read, durably."""
+    """Put the image of a memory into a file that only its owner can read, durably.
+
+    Raises `ConfigError` if it cannot be written; the old image is there then.
+    """
     beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(memory.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(memory.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as exc:
+        raise ConfigError(f"{path}: the card's memory cannot be written: {exc}") from exc
 
 
 def read_image(path: Path) -> Memory:

@@ -8,23 +8,28 @@ outside makes `transact` raise: it always answers with a status word.
 from collections.abc import Callable
 from typing import ClassVar
 
-from cardsync.card.applet import Answered, Applet
+from cardsync.card.applet import Applet
 from cardsync.card.domain import SecurityDomain
 from cardsync.card.files import FileSystem
 from cardsync.card.memory import Memory
 from cardsync.card.secured import SecuredMessages
-from cardsync.errors import LocalError, PeerError
+from cardsync.card.status import status_word
+from cardsync.card.synchronizing import Answered
+from cardsync.errors import CardsyncError, LocalError, PeerError
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
 from cardsync.toolkit import commands
 from cardsync.toolkit.codes import EnvelopeTag
+from cardsync.toolkit.commands import ProactiveCommand
 from cardsync.toolkit.envelope import Envelope, tpdu_of
 from cardsync.toolkit.profile import TerminalProfile
 from cardsync.toolkit.session import CardSession, CommandAnswered
 
-ATR = bytes.fromhex("3B9F96801FC78031E073FE211B63CF5359 4E43010100 00".replace(" ", ""))
+ATR = bytes.fromhex("3B9E96801FC78031E073FE211B664353594E4331A5")
+"""T=0 and T=15, TA1 96; historical bytes: card data and capabilities, "CSYNC1". Clause 6.3."""
 _CLASSES = {0x00, 0x80}
-_STATUS_WORDS = frozenset(SW)
 _OK = ResponseApdu(SW.OK)
+_POLL = 0x00  # P1 of a STATUS that tells nothing else. Clause 11.1.2
+_MOST_WAITING = 32  # commands that the terminal has not fetched; with more it is told to wait
 
 
 class Uicc:
@@ -65,11 +70,8 @@ class Uicc:
         try:
             with self._memory.transaction():
                 response = self._instruction(CommandApdu.decode(octets))
-        except PeerError as exc:
-            known = exc.answer if exc.answer in _STATUS_WORDS else None
-            return ResponseApdu(known or SW.INCORRECT_DATA).encode()
-        except LocalError:
-            return ResponseApdu(SW.TECHNICAL_PROBLEM).encode()
+        except CardsyncError as exc:
+            return ResponseApdu(status_word(exc)).encode()
         if response.sw == SW.OK:
             response = ResponseApdu(self._session.status_word, response.data)
         return response.encode()
@@ -91,8 +93,17 @@ class Uicc:
             answered = self._answered.pop(happened.command.details.number, None)
             if answered is not None:
                 answered(response)
-        for command, answered in self._applet.commands():
-            self._answered[self._session.offer(command)] = answered
+        while waiting := self._applet.commands():
+            for command, answered in waiting:
+                self._offer(command, answered)
+
+    def _offer(self, command: ProactiveCommand, answered: Answered) -> None:
+        try:
+            number = self._session.offer(command)
+        except (LocalError, ValueError):  # it does not fit, or a text has no coding for it
+            answered(None)
+        else:
+            self._answered[number] = answered
 
     def _select(self, apdu: CommandApdu) -> ResponseApdu:
         """SELECT by identifier, AID or path. TS 102 221 clause 11.1.1."""
@@ -111,7 +122,8 @@ class Uicc:
     def _status(self, apdu: CommandApdu) -> ResponseApdu:
         """STATUS, the terminal's poll. TS 102 221 clause 11.1.2."""
         self._session.poll()
-        self._applet.polled()
+        if apdu.p1 == _POLL and len(self._answered) < _MOST_WAITING:
+            self._applet.polled()
         return _OK if apdu.p2 == 0x0C else ResponseApdu(SW.OK, self._files.template())
 
     def _read_binary(self, apdu: CommandApdu) -> ResponseApdu:
@@ -145,7 +157,11 @@ class Uicc:
         return apdu.p1
 
     def _terminal_profile(self, apdu: CommandApdu) -> ResponseApdu:
-        self._applet.powered_on(TerminalProfile(apdu.data))
+        """Begin anew with what the terminal can do: what waited for it before is void."""
+        profile = TerminalProfile(apdu.data)
+        self._session = CardSession()
+        self._start()
+        self._applet.powered_on(profile)
         return _OK
 
     def _fetch(self, apdu: CommandApdu) -> ResponseApdu:
@@ -158,6 +174,8 @@ class Uicc:
     def _envelope(self, apdu: CommandApdu) -> ResponseApdu:
         told = Envelope.decode(apdu.data)
         if told.tag != EnvelopeTag.SMS_PP_DOWNLOAD:
+            if len(self._answered) >= _MOST_WAITING:
+                raise PeerError("fetch what waits first", answer=SW.BUSY)
             self._applet.told(told)
             return _OK
         received = self._secured.receive_data(tpdu_of(told), self._domain.handlers())

@@ -7,11 +7,11 @@ runs later, in `run`, and its result is kept until the card has heard of it. Tim
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from cardsync.errors import LocalError, PeerError
+from cardsync.errors import CardsyncError, LocalError
 from cardsync.syncml import auth, codec
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
 from cardsync.syncml.devinf import DevInf
@@ -19,18 +19,29 @@ from cardsync.syncml.elements import AlertCode, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.terminal import outcome
 from cardsync.terminal.databases.management import ManagementDatabase, Order
-from cardsync.terminal.ordered import Ordered, Refused, read_order
+from cardsync.terminal.ordered import Ordered, Refused, is_owed, read_order
 from cardsync.toolkit.codes import GeneralResult
-from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
+from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse, first
 from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.objects import Result
-from cardsync.toolkit.synchronization import ALREADY_RUNNING, accepted, status_event
-from cardsync.toolkit.synchronization_objects import Representation, Summary
+from cardsync.toolkit.synchronization import (
+    ALREADY_RUNNING,
+    Permanent,
+    Temporary,
+    accepted,
+    status_event,
+)
+from cardsync.toolkit.synchronization_objects import (
+    AuthenticationReference,
+    Representation,
+    Summary,
+)
 from cardsync.transport.http import CarrierError, Failure
 
 _CONTENT_TYPES = {Representation.XML: codec.XML}
 _RESENDS = 2  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
+_KEPT_SECONDS = 24 * 3600.0  # for which an ended order is known again, and its result owed
 
 
 class Carrier(Protocol):
@@ -79,17 +90,30 @@ class Agent:
         self._heard = heard
 
     def take(self, command: ProactiveCommand) -> TerminalResponse:
-        """Accept or refuse a command at once; an accepted one is kept before it is answered."""
+        """Accept or refuse a command at once; an accepted one is kept before it is answered.
+
+        The same order again, running or ended, is answered as the first time (decision O-2).
+        """
+        return accepted(command, self._judge(command))
+
+    def _judge(self, command: ProactiveCommand) -> Result:
         try:
             ordered = read_order(command, self._identity.imei, self._carriers)
         except Refused as refused:
-            return accepted(command, refused.result)
+            return refused.result
+        known = self._database.order(ordered.reference)
+        if known is not None:
+            same = _token_of(ProactiveCommand.decode(known.command)) == _token_of(command)
+            performed = Result(GeneralResult.PERFORMED)
+            return performed if same else outcome.refused(Permanent.REFERENCE_CONFLICT)
         running = self._database.open_orders()
-        if running and ordered.reference not in {order.reference for order in running}:
+        if running:
             busy = bytes([ALREADY_RUNNING]) + running[0].reference
-            return accepted(command, Result(GeneralResult.TERMINAL_UNABLE, busy))
-        self._database.keep_order(ordered.reference, command.encode(), self._clock())
-        return accepted(command, Result(GeneralResult.PERFORMED))
+            return Result(GeneralResult.TERMINAL_UNABLE, busy)
+        now = self._clock()
+        self._database.forget_orders(now - _KEPT_SECONDS)
+        self._database.keep_order(ordered.reference, command.encode(), now)
+        return Result(GeneralResult.PERFORMED)
 
     def waiting(self) -> tuple[Order, ...]:
         """Give the orders that were accepted and have not run."""
@@ -98,7 +122,7 @@ class Agent:
     def interrupt(self) -> None:
         """After a loss of power: what was under way ended by it. The card decides what follows."""
         for order in self._database.open_orders():
-            self._keep(self._read(order), outcome.interrupted(), None)
+            self._keep(order, outcome.temporary(Temporary.INTERRUPTED_BY_RESET), None)
 
     def owed(self) -> tuple[tuple[bytes, Envelope], ...]:
         """Give the results of which the card has yet to hear, as references and events."""
@@ -111,35 +135,37 @@ class Agent:
 
     def run(self, order: Order) -> Result:
         """Synchronize as ordered; keep the result, for the card if it asked for it."""
-        ordered = self._read(order)
         started = self._clock()
         anchor = _anchor(started, order.reference)
         self.result = None
         try:
-            result = outcome.of_session(self._synchronize(ordered, anchor))
+            command = ProactiveCommand.decode(order.command)
+            ordered = read_order(command, self._identity.imei, self._carriers)
+            result = outcome.of_session(self._synchronize(ordered, anchor, started))
+        except Refused as refused:  # since it was accepted the terminal has changed
+            result = refused.result
         except CarrierError as error:
             result = outcome.of_carrier(error)
+        except CardsyncError:
+            result = outcome.refused(Permanent.INTERNAL)
         summary = outcome.summary_of(self.result, self._clock() - started, anchor)
-        self._keep(ordered, result, summary)
+        self._keep(order, result, summary)
         return result
 
-    def _read(self, order: Order) -> Ordered:
-        command = ProactiveCommand.decode(order.command)
-        ordered = read_order(command, self._identity.imei, self._carriers)
-        return replace(ordered, reference=order.reference)
+    def _keep(self, order: Order, result: Result, summary: Summary | None) -> None:
+        told = status_event(order.reference, result, summary)
+        owed = is_owed(ProactiveCommand.decode(order.command))
+        self._database.finish_order(order.reference, told.encode(), owed=owed)
 
-    def _keep(self, ordered: Ordered, result: Result, summary: Summary | None) -> None:
-        told = status_event(ordered.reference, result, summary)
-        self._database.finish_order(ordered.reference, told.encode(), owed=ordered.notify)
-
-    def _synchronize(self, ordered: Ordered, anchor: str) -> SessionResult:
+    def _synchronize(self, ordered: Ordered, anchor: str, started: float) -> SessionResult:
         known = f"devinf:{ordered.server}#{ordered.target}"
         digest = sha256(repr(self._identity.devinf).encode()).digest()
         config = self._config(ordered, anchor, put=self._database.recall(known) != digest)
         session = ClientSession(config)
-        carrier = self._carriers[ordered.transport]
         while (octets := session.data_to_send()) is not None:
+            self._check(ordered, session.url, started)
             self._heard("request", octets)
+            carrier = self._carriers[ordered.transport]
             reply = self._exchange(carrier, session.url, config.content_type, octets)
             self._heard("response", reply)
             session.receive_data(reply)
@@ -151,6 +177,13 @@ class Agent:
         elif session.result.status in {401, 407}:
             self._database.remember(known, None)
         return session.result
+
+    def _check(self, ordered: Ordered, url: str, started: float) -> None:
+        """Refuse to go on for longer than was ordered, or in the clear where TLS was ordered."""
+        if ordered.seconds is not None and self._clock() - started > ordered.seconds:
+            raise CarrierError(Failure.TIMED_OUT, f"the session took {ordered.seconds} s")
+        if _is_tls(ordered.server) and not _is_tls(url):
+            raise CarrierError(Failure.UNTRUSTED, "the server asks to go on without TLS")
 
     def _config(self, ordered: Ordered, anchor: str, *, put: bool) -> ClientConfig:
         peer = f"{ordered.server}#{ordered.target}"
@@ -178,17 +211,27 @@ class Agent:
 
     def _exchange(self, carrier: Carrier, url: str, content_type: str, octets: bytes) -> bytes:
         """Send a message; the same once more where it or its answer was lost on the way."""
-        for attempt in range(_RESENDS + 1):
+        resends = _RESENDS
+        while True:
             try:
                 kind, body = carrier.exchange(url, content_type, octets)
+                break
             except CarrierError as error:
-                if error.kind not in _LOST or attempt == _RESENDS:
+                if error.kind not in _LOST or not resends:
                     raise
-                continue
-            if kind.partition(";")[0].strip().lower() != content_type:
-                raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
-            return body
-        raise PeerError("no answer")
+                resends -= 1
+        if kind.partition(";")[0].strip().lower() != content_type:
+            raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
+        return body
+
+
+def _token_of(command: ProactiveCommand) -> AuthenticationReference | None:
+    """Give what tells two orders apart that happen to have the same reference."""
+    return first(command.parts, AuthenticationReference)
+
+
+def _is_tls(url: str) -> bool:
+    return url.lower().startswith("https:")
 
 
 def _anchor(now: float, reference: bytes) -> str:

@@ -1,13 +1,15 @@
 """The mobile equipment: power-on, profile, polling, the fetch loop, events, short messages.
 
 It knows its card by the APDU interface alone (`CardLink`) and does what the card's commands say,
-by a table. A REQUEST SYNCHRONIZATION goes to the agent, which accepts or refuses it at once.
-Time comes in as an argument; short messages to be sent wait in `outgoing`.
+by a table; whatever the card answers, it neither fails nor goes on for ever. A REQUEST
+SYNCHRONIZATION goes to the agent, which accepts or refuses it at once. Time comes in as an
+argument; short messages to be sent wait in `outgoing`.
 """
 
 from dataclasses import replace
 from typing import Protocol
 
+from cardsync.errors import PeerError
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
 from cardsync.octets.reader import Reader
 from cardsync.octets.semi import unswapped
@@ -18,8 +20,15 @@ from cardsync.toolkit.codes import EventCode
 from cardsync.toolkit.objects import DataObject
 from cardsync.toolkit.profile import TerminalProfile
 from cardsync.toolkit.session import TerminalSession
+from cardsync.transport.sms import Deliver
 
 _MOST_COMMANDS = 64  # in one round of fetching: a card that never stops is left to its next poll
+_MOST_RESETS = 2  # in one round, that the card asks for
+_LONGEST_TPDU = 176  # of an SMS-DELIVER. TS 23.040 clause 9.2.2.1
+_LONGEST_TIMER = 24 * 3600
+_BUSY_SECONDS = 5.0
+_SMS_PP_DOWNLOAD = 28  # service of EF.UST. TS 31.102 clause 4.2.8
+_TAKEN = {0x90, 0x91}
 
 
 class CardLink(Protocol):
@@ -33,7 +42,10 @@ class CardLink(Protocol):
 
 
 class Equipment:
-    """A terminal with one card. `profile` is what it claims to be able to do."""
+    """A terminal with one card. `profile` is what it claims to be able to do.
+
+    `iccid` and `imsi` are digits as the card has them, empty where it does not say.
+    """
 
     def __init__(
         self,
@@ -49,6 +61,7 @@ class Equipment:
         self._profile = profile
         self._session = TerminalSession()
         self._proactive = Proactive(handset, agent, surroundings)
+        self._downloads = False
 
     @property
     def surroundings(self) -> Surroundings:
@@ -68,28 +81,41 @@ class Equipment:
     def power_on(self, now: float, local_time: information.DateTime | None = None) -> None:
         """Reset the card, read what a terminal reads, send the profile, do what the card asks."""
         self._proactive.now, self._proactive.local_time = now, local_time
+        self._start()
+        self._serve()
+
+    def _start(self) -> None:
         self._session.reset()
         self._proactive.reset()
         self._link.reset()
         self._read_card()
         profile = CommandApdu(0x80, Ins.TERMINAL_PROFILE, data=self._profile.octets)
-        self._exchange(profile)
+        self._session.receive_data(self._transact(profile))
 
     def _read_card(self) -> None:
-        """Read EF.ICCID, then the USIM by its AID from EF.DIR and its EF.UST."""
+        """Read EF.ICCID, then the USIM by its AID from EF.DIR, its EF.IMSI and EF.UST.
+
+        A card without a USIM, or without these files, leaves us with nothing to know of it.
+        """
         self._select("3F00")
-        self._select("2FE2")
-        found = self._transact(CommandApdu(0x00, Ins.READ_BINARY, le=10))
-        self.iccid = unswapped(found.data) if found.sw == SW.OK else ""
+        self.iccid = unswapped(self._read("2FE2", 10))
         self._select("2F00")
         record = self._transact(CommandApdu(0x00, Ins.READ_RECORD, 1, 4, le=38))
-        aid = _aid_of(record.data) if record.sw == SW.OK else b""
-        self._transact(CommandApdu(0x00, Ins.SELECT, 4, 4, aid, 256))
-        self._select("6F38")
-        self._transact(CommandApdu(0x00, Ins.READ_BINARY, le=16))
+        aid = _aid_of(record.data if record.sw == SW.OK else b"")
+        self.imsi, self._downloads = "", False
+        if aid:
+            self._transact(CommandApdu(0x00, Ins.SELECT, 4, 4, aid, 256))
+            self.imsi = unswapped(self._read("6F07", 9)[1:])[1:]
+            self._downloads = _has_service(self._read("6F38", 16), _SMS_PP_DOWNLOAD)
 
-    def _select(self, identifier: str) -> None:
-        self._transact(CommandApdu(0x00, Ins.SELECT, 0, 4, bytes.fromhex(identifier), 256))
+    def _select(self, identifier: str) -> ResponseApdu:
+        return self._transact(CommandApdu(0x00, Ins.SELECT, 0, 4, bytes.fromhex(identifier), 256))
+
+    def _read(self, identifier: str, length: int) -> bytes:
+        if self._select(identifier).sw1 not in _TAKEN:
+            return b""
+        found = self._transact(CommandApdu(0x00, Ins.READ_BINARY, le=length))
+        return found.data if found.sw1 in _TAKEN else b""
 
     def poll(self, now: float) -> None:
         """Send STATUS, as the card asked for with POLL INTERVAL."""
@@ -97,8 +123,13 @@ class Equipment:
         self._exchange(CommandApdu(0x80, Ins.STATUS, 0, 0x0C))
 
     def short_message(self, tpdu: bytes, now: float) -> bytes:
-        """Pass an SMS-DELIVER for the card to it; give the user data of the report, if any."""
+        """Pass an SMS-DELIVER for the card to it; give the user data of the report, if any.
+
+        What is not for the card by its TP-PID and TP-DCS it never sees. TS 31.111 clause 7.1.1.1.
+        """
         self._proactive.now = now
+        if not self._downloads or not _is_for_card(tpdu):
+            return b""
         return self._envelope(envelope.sms_pp_download(tpdu)).data
 
     def event(self, code: int, *found: DataObject, now: float) -> bool:
@@ -106,12 +137,12 @@ class Equipment:
         self._proactive.now = now
         if code not in self._proactive.event_list:
             return False
-        return self._envelope(envelope.event_download(code, *found)).sw1 in {0x90, 0x91}
+        return self._envelope(envelope.event_download(code, *found)).sw1 in _TAKEN
 
     def status_event(self, told: envelope.Envelope, now: float) -> bool:
         """Bring the end of a synchronization to the card; say whether the card took it."""
         self._proactive.now = now
-        return self._envelope(told).sw1 in {0x90, 0x91}
+        return self._envelope(told).sw1 in _TAKEN
 
     def choose(self, identifier: int, now: float) -> None:
         """Tell the card which item of its menu the user chose."""
@@ -120,8 +151,8 @@ class Equipment:
 
     def change_language(self, language: str, now: float) -> bool:
         """Change the language of the terminal; the card hears of it if it wants to."""
-        self._proactive.surroundings = replace(self.surroundings, language=language)
         told = information.Language(language)
+        self._proactive.surroundings = replace(self.surroundings, language=language)
         return self.event(EventCode.LANGUAGE_SELECTION, told, now=now)
 
     def next_timer(self) -> float | None:
@@ -129,13 +160,20 @@ class Equipment:
         return min([due for due, _ in self._proactive.timers.values()], default=None)
 
     def handle_timer(self, now: float) -> None:
-        """Tell the card of the timers that have run out."""
+        """Tell the card of the timers that have run out; a busy one again soon.
+
+        TS 102 223 clause 7.4.2. What the card does at one may stop or start another.
+        """
         self._proactive.now = now
-        for identifier, (due, started) in sorted(self._proactive.timers.items()):
-            if due <= now:
-                del self._proactive.timers[identifier]
-                elapsed = min(int(now - started), 24 * 3600)
-                self._envelope(envelope.timer_expiration(identifier, elapsed))
+        timers = self._proactive.timers
+        for identifier, (due, started) in sorted(timers.items()):
+            if due > now or timers.get(identifier) != (due, started):
+                continue
+            del timers[identifier]
+            elapsed = max(0, min(int(now - started), _LONGEST_TIMER))
+            response = self._envelope(envelope.timer_expiration(identifier, elapsed))
+            if response.sw == SW.BUSY:
+                timers.setdefault(identifier, (now + _BUSY_SECONDS, started))
 
     def _envelope(self, told: envelope.Envelope) -> ResponseApdu:
         return self._exchange(CommandApdu(0x80, Ins.ENVELOPE, data=told.encode(), le=256))
@@ -144,7 +182,18 @@ class Equipment:
         """Give an instruction to the card, then do all that it asks for."""
         response = self._transact(apdu)
         self._session.receive_data(response)
+        self._serve()
+        return response
+
+    def _serve(self) -> None:
+        """Do what the card asks for: so many commands and resets at most, the rest next time."""
+        resets = 0
         for _ in range(_MOST_COMMANDS):
+            if self._proactive.reset_asked:
+                if resets == _MOST_RESETS:
+                    break
+                resets += 1
+                self._start()
             following = self._session.data_to_send()
             if following is None:
                 break
@@ -153,19 +202,34 @@ class Equipment:
                 answer = self._proactive.perform(fetched.octets)
                 if answer is not None:
                     self._session.respond(answer)
-            if self._proactive.reset_asked:
-                self.power_on(self._proactive.now, self._proactive.local_time)
-                break
-        return response
 
     def _transact(self, apdu: CommandApdu) -> ResponseApdu:
-        return ResponseApdu.decode(self._link.transact(apdu.encode()))
+        """Exchange an APDU; what is no response counts as a technical problem of the card."""
+        try:
+            return ResponseApdu.decode(self._link.transact(apdu.encode()))
+        except PeerError:
+            return ResponseApdu(SW.TECHNICAL_PROBLEM)
+
+
+def _is_for_card(tpdu: bytes) -> bool:
+    try:
+        return len(tpdu) <= _LONGEST_TPDU and Deliver.decode(tpdu).for_card
+    except PeerError:
+        return False
+
+
+def _has_service(table: bytes, service: int) -> bool:
+    """Look up a service in EF.UST; they count from 1."""
+    octet, bit = divmod(service - 1, 8)
+    return octet < len(table) and bool(table[octet] >> bit & 1)
 
 
 def _aid_of(record: bytes) -> bytes:
     """Find the AID in a record of EF.DIR: template 61, tag 4F. TS 102 221 clause 13.1."""
     reader = Reader(record)
-    if len(reader) < 4 or reader.uint8() != 0x61:
+    try:
+        if reader.uint8() != 0x61 or not reader.uint8() or reader.uint8() != 0x4F:
+            return b""
+        return reader.octets(reader.uint8())
+    except PeerError:
         return b""
-    reader.uint8()
-    return reader.octets(reader.uint8()) if reader.uint8() == 0x4F else b""

@@ -7,6 +7,8 @@ it keeps what it was shown, and answers as it was told beforehand.
 from dataclasses import dataclass, field
 from typing import Protocol
 
+MOST_KEPT = 100
+
 
 class Handset(Protocol):
     """The screen and the keys."""
@@ -26,7 +28,10 @@ class Handset(Protocol):
 
 @dataclass(slots=True)
 class UnattendedHandset:
-    """Nobody looks at it: `consent` is the answer to every question."""
+    """Nobody looks at it: `consent` is the answer to every question.
+
+    Of what was shown and asked the last `MOST_KEPT` are there.
+    """
 
     consent: bool | None = True
     shown: list[str] = field(default_factory=list)
@@ -35,11 +40,11 @@ class UnattendedHandset:
 
     def show(self, text: str) -> None:
         """Keep the text."""
-        self.shown.append(text)
+        self.shown = [*self.shown[1 - MOST_KEPT :], text]
 
     def ask(self, text: str) -> bool | None:
         """Answer as told."""
-        self.asked.append(text)
+        self.asked = [*self.asked[1 - MOST_KEPT :], text]
         return self.consent
 
     def menu(self, title: str, items: tuple[tuple[int, str], ...]) -> None:

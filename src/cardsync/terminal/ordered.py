@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
 
+from cardsync.errors import PeerError
 from cardsync.terminal import outcome
 from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, first
 from cardsync.toolkit.information import Imei
-from cardsync.toolkit.objects import Result
+from cardsync.toolkit.objects import Duration, Result
 from cardsync.toolkit.synchronization import Operation, Permanent, reference_of
 
 DATABASES = {"devman", "./devman", ""}
@@ -28,17 +29,20 @@ _SCHEMES = {so.Transport.HTTP: "http://", so.Transport.HTTPS: "https://"}
 _Wanted = TypeVar("_Wanted")
 
 
-class Refused(Exception):
-    """The order is refused with this result; a reason, not an error."""
+class Refused(PeerError):
+    """The order is refused with this result."""
 
     def __init__(self, result: Result) -> None:
-        super().__init__(result)
+        super().__init__(f"refused: {result.value().hex().upper()}", answer=result.general)
         self.result = result
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """An order that can be done. `kind` is a SyncML alert code or 0; `token` is base64 or None."""
+    """An order that can be done. `kind` is a SyncML alert code or 0; `token` is base64 or None.
+
+    `seconds` is the longest that it may take, or None.
+    """
 
     reference: bytes
     transport: int
@@ -47,8 +51,8 @@ class Ordered:
     server: str
     target: str
     mask: int
-    notify: bool
     token: bytes | None
+    seconds: float | None
 
     def __repr__(self) -> str:
         """Leave the token out."""
@@ -68,19 +72,30 @@ def read_order(command: ProactiveCommand, imei: str, transports: Container[int])
     _check_protocol(protocol)
     _check_source(source, imei)
     server = _server(target)
-    mask = first(parts, so.CategoryMask)
-    notification = first(parts, so.Notification)
+    mask, limit = first(parts, so.CategoryMask), first(parts, Duration)
     return Ordered(
-        reference_of(command) or sha256(command.encode()).digest()[:8],
+        reference_in(command),
         _transport(offered, transports, server),
         protocol.representation,
         kind,
         server,
         _database(target, Permanent.TARGET_DATABASE_UNKNOWN),
         _DEFAULT_MASK if mask is None else mask.mask,
-        notification is not None and notification.mode > 0,
         _token(first(parts, so.AuthenticationReference)),
+        None if limit is None else limit.seconds,
     )
+
+
+def reference_in(command: ProactiveCommand) -> bytes:
+    """Give the session reference; where the card gave none, one that the command always has."""
+    parts = b"".join([part.encode() for part in command.parts])
+    return reference_of(command) or sha256(parts).digest()[:8]
+
+
+def is_owed(command: ProactiveCommand) -> bool:
+    """Say whether the card wants to hear how it ended."""
+    notification = first(command.parts, so.Notification)
+    return notification is not None and notification.mode > 0
 
 
 def _needed(found: _Wanted | None) -> _Wanted:

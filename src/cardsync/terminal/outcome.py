@@ -43,16 +43,16 @@ def refused(reason: Permanent, native: int = 0) -> Result:
     return Result(CODE_POINTS.permanent, bytes([reason]) + _native(native))
 
 
-def interrupted() -> Result:
-    """Say that the terminal lost its power while the session ran."""
-    return Result(CODE_POINTS.temporary, bytes([Temporary.INTERRUPTED_BY_RESET]))
+def temporary(reason: Temporary) -> Result:
+    """Give a temporary problem."""
+    return Result(CODE_POINTS.temporary, bytes([reason]))
 
 
 def of_session(result: SessionResult) -> Result:
     """Give the general result of a session that ended by itself."""
     failed = sum(each.failed for each in result.databases)
     if result.ok and failed:
-        return Result(CODE_POINTS.permanent, bytes([Permanent.PARTIAL, *failed.to_bytes(2, "big")]))
+        return Result(CODE_POINTS.permanent, bytes([Permanent.PARTIAL]) + _two_octets(failed))
     if result.ok:
         changed = GeneralResult.PERFORMED_WITH_MODIFICATION
         return Result(changed if result.slow else GeneralResult.PERFORMED)
@@ -67,7 +67,7 @@ def of_carrier(error: CarrierError) -> Result:
     if error.kind is Failure.REFUSED:
         status = error.status or 0
         if status in {408, 429, 500, 502, 503, 504}:
-            pause = min(int(error.retry_after or 0), 0xFFFF).to_bytes(2, "big")
+            pause = _two_octets(int(error.retry_after or 0))
             return Result(CODE_POINTS.temporary, bytes([Temporary.SERVER_BUSY]) + pause)
         return refused(_PERMANENT.get(status, Permanent.TARGET_UNREACHABLE), status)
     general, reason = _CARRIER[error.kind]
@@ -76,8 +76,9 @@ def of_carrier(error: CarrierError) -> Result:
 
 def summary_of(result: SessionResult | None, seconds: float, anchor: str) -> Summary:
     """Count what a session did; without a result nothing is known to be done."""
+    lasted = max(0, int(seconds))  # the clock may have been set back meanwhile
     if result is None:
-        return Summary(phase=Phase.DONE, seconds=int(seconds))
+        return Summary(phase=Phase.DONE, seconds=lasted)
     both = [counts for each in result.databases for counts in (each.sent, each.received)]
     return Summary(
         Phase.DONE,
@@ -89,10 +90,14 @@ def summary_of(result: SessionResult | None, seconds: float, anchor: str) -> Sum
         0,
         result.octets_sent,
         result.octets_received,
-        int(seconds),
+        lasted,
         anchor.encode() if result.ok else b"",
     )
 
 
 def _native(status: int) -> bytes:
-    return status.to_bytes(2, "big") if status else b""
+    return _two_octets(status) if status else b""
+
+
+def _two_octets(number: int) -> bytes:
+    return max(0, min(number, 0xFFFF)).to_bytes(2, "big")

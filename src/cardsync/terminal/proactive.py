@@ -5,19 +5,24 @@ poll interval, short messages to be sent) is kept here and read by the equipment
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
-from cardsync.errors import PeerError
+from cardsync.errors import ConfigError, PeerError
 from cardsync.terminal.handset import Handset
 from cardsync.toolkit import commands, information, objects
 from cardsync.toolkit.codes import CommandType, GeneralResult, LocalInformation
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.objects import DataObject, Result
+from cardsync.toolkit.synchronization import Qualifier, accepted, alpha_of
 from cardsync.toolkit.synchronization_objects import CODE_POINTS
 
 _UICC_RESET = 0x04  # qualifier of REFRESH, TS 102 223 clause 8.6
 _PERFORMED = Result(GeneralResult.PERFORMED)
+_POLL_SECONDS = 30.0  # where the card asks for nothing else. TS 102 221 clause 14.5.2
+_MOST_OUTGOING = 16
+_CONSENT = "Synchronize the data of this device?"
+_RESULTS = frozenset(GeneralResult)
 
 
 class Orders(Protocol):
@@ -29,7 +34,10 @@ class Orders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the terminal knows of itself and of its network, as the card may ask for it."""
+    """What the terminal knows of itself and of its network, as the card may ask for it.
+
+    `imei` has 15 digits, `language` two letters, `mcc` three digits, `mnc` two or three.
+    """
 
     imei: str
     language: str = "en"
@@ -38,6 +46,16 @@ class Surroundings:
     cell: bytes = bytes.fromhex("00010001")
     technology: int = 0x08
 
+    def __post_init__(self) -> None:
+        try:
+            information.Imei(self.imei)
+            information.Language(self.language)
+        except ValueError as exc:
+            raise ConfigError(f"the terminal cannot be so: {exc}") from exc
+        for name, code, lengths in (("MCC", self.mcc, {3}), ("MNC", self.mnc, {2, 3})):
+            if not code.isdecimal() or len(code) not in lengths:
+                raise ConfigError(f"{name} {code!r}: {min(lengths)} digits are expected")
+
 
 class Proactive:
     """The commands of one card, performed for one handset and one agent."""
@@ -45,7 +63,7 @@ class Proactive:
     def __init__(self, handset: Handset, agent: Orders, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
         self.outgoing: list[bytes] = []
-        self.poll_seconds = 30.0
+        self.poll_seconds = _POLL_SECONDS
         self.event_list: tuple[int, ...] = ()
         self.timers: dict[int, tuple[float, float]] = {}
         self.local_time: information.DateTime | None = None
@@ -57,6 +75,7 @@ class Proactive:
     def reset(self) -> None:
         """Forget what the card asked for: it was reset."""
         self.event_list, self.reset_asked = (), False
+        self.poll_seconds = _POLL_SECONDS
         self.timers.clear()
 
     def perform(self, octets: bytes) -> TerminalResponse | None:
@@ -73,7 +92,7 @@ class Proactive:
         if command.unknown:
             return _answer(command, Result(GeneralResult.DATA_NOT_UNDERSTOOD))
         try:
-            return handler(self, command)
+            return _told(command, handler(self, command))
         except PeerError as exc:
             return _answer(command, _owed(exc))
 
@@ -98,7 +117,10 @@ class Proactive:
         return _answer(command, _PERFORMED)
 
     def _send_short_message(self, command: ProactiveCommand) -> TerminalResponse:
-        self.outgoing.append(commands.required(command.parts, objects.SmsTpdu).tpdu)
+        tpdu = commands.required(command.parts, objects.SmsTpdu).tpdu
+        if len(self.outgoing) >= _MOST_OUTGOING:
+            return _answer(command, Result(GeneralResult.TERMINAL_UNABLE, b"\0"))
+        self.outgoing.append(tpdu)
         return _answer(command, _PERFORMED)
 
     def _launch_browser(self, command: ProactiveCommand) -> TerminalResponse:
@@ -155,6 +177,13 @@ class Proactive:
         return _answer(command, _PERFORMED, timer, objects.TimerValue(left))
 
     def _request_synchronization(self, command: ProactiveCommand) -> TerminalResponse:
+        """Leave it to the agent, once the user agrees where the card wants him to be asked."""
+        if command.details.qualifier & Qualifier.CONFIRM:
+            answer = self._handset.ask(alpha_of(command) or _CONSENT)
+            if answer is None:
+                return accepted(command, Result(GeneralResult.NO_RESPONSE_FROM_USER))
+            if not answer:
+                return accepted(command, Result(GeneralResult.USER_DID_NOT_ACCEPT, b"\0"))
         return self._agent.take(command)
 
     def _more_time(self, command: ProactiveCommand) -> TerminalResponse:
@@ -185,6 +214,14 @@ def _answer(command: ProactiveCommand, result: Result, *found: DataObject) -> Te
     return TerminalResponse(command.details, result, parts)
 
 
+def _told(command: ProactiveCommand, response: TerminalResponse | None) -> TerminalResponse | None:
+    """Say that an object was ignored: one that need not be understood. TS 102 223 clause 6.10."""
+    ignored = commands.every(command.parts, objects.Unknown)
+    if response is None or not ignored or response.result != _PERFORMED:
+        return response
+    return replace(response, result=Result(GeneralResult.PARTIAL_COMPREHENSION))
+
+
 def _unreadable(octets: bytes, exc: PeerError) -> TerminalResponse:
     """Answer a command that cannot be read, with its details where they can be found."""
     start = octets.find(b"\x81\x03")
@@ -196,6 +233,3 @@ def _unreadable(octets: bytes, exc: PeerError) -> TerminalResponse:
 def _owed(exc: PeerError) -> Result:
     known = exc.answer in _RESULTS and exc.answer is not None
     return Result(exc.answer if known and exc.answer else GeneralResult.DATA_NOT_UNDERSTOOD)
-
-
-_RESULTS = frozenset(GeneralResult)
