@@ -5,7 +5,7 @@ INFORMATION), what events told, what polls and timers counted, and what it kept 
 success. Facts are named in docs/policy.md; a fact is a number of 16 bits or a few octets.
 """
 
-from datetime import UTC, datetime, timedelta
+from calendar import timegm
 from hashlib import sha256
 
 from cardsync.card.files import ADF_USIM, MF, cell
@@ -135,16 +135,13 @@ def _seconds(time: information.DateTime) -> float | None:
     TS 23.040 clause 9.2.3.11.
     """
     try:
-        local = datetime(
-            time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=UTC
-        )
+        local = timegm((time.year, time.month, time.day, time.hour, time.minute, time.second))
     except ValueError:
         return None
     if time.zone == _UNKNOWN_ZONE:
-        return local.timestamp()
-    quarters = (time.zone & 0x07) * 10 + (time.zone >> 4)
-    offset = timedelta(minutes=15 * quarters)
-    return (local + offset if time.zone & 0x08 else local - offset).timestamp()
+        return local
+    offset = 15 * 60 * ((time.zone & 0x07) * 10 + (time.zone >> 4))
+    return local + offset if time.zone & 0x08 else local - offset
 
 
 def _encode(facts: dict[str, int | bytes]) -> bytes:
