@@ -108,6 +108,18 @@ def test_a_lease_comes_back(queue: Database) -> None:
     assert (7, 2) == (back.counter, back.tries)
 
 
+def test_resume_waits_for_no_lease(queue: Database) -> None:
+    """Where no other gateway works, what a dead one had under way is due at once."""
+    enqueue(queue, order())
+    claim(queue)
+    assert [] == claim(queue, NOW + timedelta(seconds=1))
+    with queue.transaction() as connection:
+        resumed = outbox.resume(connection, NOW + timedelta(seconds=1))
+
+    assert 1 == resumed
+    assert ["one"] == [row.purpose for row in claim(queue, NOW + timedelta(seconds=1))]
+
+
 def test_a_counter_is_assigned_by_the_present_try_alone(queue: Database) -> None:
     """A gateway that slept over its lease cannot change the counter that another one sends."""
     enqueue(queue, order())

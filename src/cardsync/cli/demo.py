@@ -19,7 +19,7 @@ from cardsync.errors import ConfigError
 if TYPE_CHECKING:
     from cardsync.fleet.journey import Said, Stage
 
-_PATIENCE = 60.0  # seconds for a synchronization that is due
+_PATIENCE = 90.0  # seconds for a synchronization that is due, with a packet lost before
 _GRACE = 10.0  # seconds for another try after one that failed
 _NOTHING = {"operator": "the operator", "mobile": "the mobile"}
 

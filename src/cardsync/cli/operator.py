@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,48 +31,53 @@ def operator() -> None:
     """Let `serve` be a command of its own; others will stand beside it."""
 
 
+_Home = Annotated[
+    Path, typer.Option(help="Where master key and database lie.", envvar="CARDSYNC_OPERATOR_HOME")
+]
+_Host = Annotated[str, typer.Option(help="Address to listen on.")]
+_Port = Annotated[int, typer.Option(help="Port of HTTP; 0 takes a free one.")]
+_Dsn = Annotated[str | None, typer.Option(help="A PostgreSQL of your own.", envvar="CARDSYNC_DSN")]
+_Smsc = Annotated[
+    str | None, typer.Option(help=f"HOST:PORT of the message centre; password in {_PASSWORD}.")
+]
+_SystemId = Annotated[str, typer.Option(help="Who we are to the message centre.")]
+_Number = Annotated[str, typer.Option(help="Our number, to which cards answer.")]
+_Cards = Annotated[Path | None, typer.Option(help="Cards to take in, JSON; - is standard input.")]
+_Policy = Annotated[Path | None, typer.Option(help="The policy that every card shall have, TOML.")]
+_Trial = Annotated[
+    bool, typer.Option("--trial", help="Cards for trying: no limit on their wear and traffic.")
+]
+_Journal = Annotated[
+    bool, typer.Option("--journal", help="Tell what happens, one JSON object a line.")
+]
+
+
 @app.command()
 def serve(
     *,
-    home: Annotated[
-        Path,
-        typer.Option(help="Where master key and database lie.", envvar="CARDSYNC_OPERATOR_HOME"),
-    ],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of HTTP; 0 takes a free one.")] = 8080,
-    dsn: Annotated[
-        str | None,
-        typer.Option(help="A PostgreSQL of your own.", envvar="CARDSYNC_DSN", show_envvar=True),
-    ] = None,
-    smsc: Annotated[
-        str | None, typer.Option(help=f"HOST:PORT of the message centre; password in {_PASSWORD}.")
-    ] = None,
-    system_id: Annotated[str, typer.Option(help="Who we are to the message centre.")] = "operator",
-    number: Annotated[str, typer.Option(help="Our number, to which cards answer.")] = "2210",
-    cards: Annotated[
-        Path | None, typer.Option(help="Cards to take in, JSON; - is standard input.")
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="The policy that every card shall have, TOML.")
-    ] = None,
-    journal: Annotated[
-        bool, typer.Option("--journal", help="Tell what happens, one JSON object a line.")
-    ] = False,
+    home: _Home,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8080,
+    dsn: _Dsn = None,
+    smsc: _Smsc = None,
+    system_id: _SystemId = "operator",
+    number: _Number = "2210",
+    cards: _Cards = None,
+    policy: _Policy = None,
+    trial: _Trial = False,
+    journal: _Journal = False,
 ) -> None:
     """Serve SyncML at /dm and pages at /; send to cards what they lack."""
     from cardsync.operator import server  # noqa: PLC0415  # fast --help
 
     centre = None if smsc is None else _centre(smsc, system_id, number)
-    made = "[]" if cards is None else _read(cards)
-    config = server.OperatorConfig(home, host, port, dsn)
-    background: list[Callable[[Operator], Coroutine[Any, Any, None]]] = [
-        lambda running: _provision(running, made, policy)
-    ]
+    wish = _Wish("[]" if cards is None else _read(cards), policy, trial=trial, alone=dsn is None)
+    background: list[Callable[[Operator], Coroutine[Any, Any, None]]] = [wish.provision]
     if centre is not None:
         background.append(lambda running: _gateway(running, centre))
     if journal:
         background.append(_tell_journal)
-    server.run(config, background=background)
+    server.run(server.OperatorConfig(home, host, port, dsn), background=background)
 
 
 def _centre(address: str, system_id: str, number: str) -> "MessageCentre":
@@ -94,36 +100,61 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
 
 
-async def _provision(running: "Operator", cards: str, policy: Path | None) -> None:
-    """Take the cards in, owe them what they lack, and say that all is ready."""
-    await asyncio.to_thread(_take_in, running, cards, policy)
-    lines.write("ready", {"url": running.url})
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What shall be so when the operator serves: its cards, and the policy that they have.
 
+    `alone` says that no other operator works on this database.
+    """
 
-def _take_in(running: "Operator", cards: str, policy: Path | None) -> None:
-    from cardsync.operator import campaigns, cardfile  # noqa: PLC0415
-    from cardsync.ota.application import ApplicationImage  # noqa: PLC0415
-    from cardsync.policy.bound import CardLimits  # noqa: PLC0415
+    cards: str
+    policy: Path | None
+    trial: bool
+    alone: bool
 
-    now = datetime.now(UTC)
-    for card in cardfile.read(cards):
-        running.cards.import_card(card.iccid, card.imsi, card.msisdn, card.key_sets, now)
-    if policy is None:
-        return
-    image = ApplicationImage(_IMAGE_VERSION, _IMAGE_MACHINE, "device management")
-    limits = CardLimits(kilobytes_a_day=65_535, writes_a_day=65_535)
-    with running.database.transaction() as connection:
-        application = campaigns.publish_image(connection, image, now)
-        digest = campaigns.publish_policy(connection, _read(policy), str(policy), now, limits)
-    for iccid in running.cards.iccids():
+    async def provision(self, running: "Operator") -> None:
+        """Take the cards in, owe them what they lack, and say that all is ready."""
+        await asyncio.to_thread(self._provision, running)
+        lines.write("ready", {"url": running.url})
+
+    def _provision(self, running: "Operator") -> None:
+        from cardsync.operator import cardfile, outbox  # noqa: PLC0415
+
+        now = datetime.now(UTC)
+        for card in cardfile.read(self.cards):
+            running.cards.import_card(card.iccid, card.imsi, card.msisdn, card.key_sets, now)
+        if self.alone:
+            with running.database.transaction() as connection:
+                outbox.resume(connection, now)
+        if self.policy is not None:
+            self._want(running, self.policy, now)
+
+    def _want(self, running: "Operator", policy: Path, now: datetime) -> None:
+        """Want each card to have the application and the policy; a changed one is set off."""
+        from cardsync.operator import campaigns  # noqa: PLC0415
+        from cardsync.ota.application import ApplicationImage  # noqa: PLC0415
+        from cardsync.policy.bound import CardLimits  # noqa: PLC0415
+
+        image = ApplicationImage(_IMAGE_VERSION, _IMAGE_MACHINE, "device management")
+        limits = CardLimits(kilobytes_a_day=65_535, writes_a_day=65_535) if self.trial else None
+        text = _read(policy)
         with running.database.transaction() as connection:
-            had = campaigns.content(connection, iccid).known.policy is not None
-            owed = campaigns.want(
-                connection, iccid, now, application=application, policy=digest,
-                parameters={"server": running.syncml_url},
-            )  # fmt: skip
-            if had and owed:
-                campaigns.trigger(connection, iccid, "sync-now", now)
+            application = campaigns.publish_image(connection, image, now)
+            digest = campaigns.publish_policy(connection, text, str(policy), now, limits)
+        given = {"server": running.syncml_url}
+        for iccid in running.cards.iccids():
+            with running.database.transaction() as connection:
+                had = campaigns.content(connection, iccid).known.policy is not None
+                owed = campaigns.want(
+                    connection,
+                    iccid,
+                    now,
+                    application=application,
+                    policy=digest,
+                    parameters=server,
+                )
+                if had and owed:
+                    campaigns.trigger(connection, iccid, "sync-now", now)
 
 
 async def _gateway(running: "Operator", centre: "MessageCentre") -> None:

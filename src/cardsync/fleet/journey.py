@@ -191,7 +191,7 @@ def operator_arguments(stage: Stage, ports: dict[str, int], policy: Path) -> tup
         "operator", "serve", "--home", str(stage.home / "operator"),
         "--port", str(ports["http"]), "--smsc", f"127.0.0.1:{ports['smpp']}",
         "--system-id", SYSTEM_ID, "--number", SHORT_CODE,
-        "--policy", str(policy), "--cards", "-", "--journal",
+        "--policy", str(policy), "--trial", "--cards", "-", "--journal",
     )  # fmt: skip
 
 
