@@ -151,7 +151,7 @@ class _Wish:
                     now,
                     application=application,
                     policy=digest,
-                    parameters=server,
+                    parameters=given,
                 )
                 if had and owed:
                     campaigns.trigger(connection, iccid, "sync-now", now)
