@@ -67,6 +67,7 @@ class _Demo:
         self._stage = stage
         self._max_message = max_message
         self._started = time.monotonic()
+        self._deadline = float("inf")
         self._address = self._page = ""
 
     def run(self, *, once: bool) -> int:
@@ -74,31 +75,30 @@ class _Demo:
         from cardsync.fleet import journey  # noqa: PLC0415
 
         self._start(journey)
-        deadline = time.monotonic() + _PATIENCE if once else float("inf")
-        equal = False
-        for said in self._heard(deadline):
+        self._deadline = time.monotonic() + _PATIENCE if once else float("inf")
+        for said in self._heard():
             if said.kind == "ended":
                 return self._ended(said)
             if said.kind == "step":
                 self._step(said.fields)
-            if said.kind == "synchronized":
-                equal = self._compare(said.fields)
-                if once and equal:
+            if said.kind == "synchronized" and not said.fields["round_trips"]:
+                print(f"\nan earlier synchronization ended with {said.fields['result']}\n")
+            elif said.kind == "synchronized":
+                if self._compare(said.fields) and once:
                     return 0
-                deadline = min(deadline, time.monotonic() + _GRACE) if once else deadline
-            if once and time.monotonic() > deadline:
-                break
-        print("no: the databases are not equal" if not equal else "")
+                if once:
+                    self._deadline = min(self._deadline, time.monotonic() + _GRACE)
+        words = "the databases are not equal, and nothing more happens; see the logs in"
+        print(f"cardsync: {words} {self._stage.home}", file=sys.stderr)
         return 1
 
-    def _heard(self, deadline: float) -> "Iterator[Said]":
-        while True:
+    def _heard(self) -> "Iterator[Said]":
+        """Yield what the processes say, until the deadline."""
+        while (left := self._deadline - time.monotonic()) > 0:
             try:
-                yield self._stage.said.get(timeout=min(1.0, max(0.0, deadline - time.monotonic())))
+                yield self._stage.said.get(timeout=min(1.0, left))
             except Empty:
-                if time.monotonic() >= deadline:
-                    print(f"nothing more within {_PATIENCE:.0f} s; see {self._stage.home}/*.log")
-                    return
+                continue
 
     def _start(self, journey: Any) -> None:
         stage, password = self._stage, secrets.token_urlsafe(6)[:8]
@@ -123,7 +123,8 @@ class _Demo:
 
     def _await(self, process: str, kind: str) -> None:
         """Wait until a process says something; tell the steps that come before."""
-        for said in self._heard(time.monotonic() + _PATIENCE):
+        self._deadline = time.monotonic() + _PATIENCE
+        for said in self._heard():
             if said.kind == "step":
                 self._step(said.fields)
             if said.kind == "ended":
