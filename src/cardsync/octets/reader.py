@@ -84,5 +84,5 @@ class Reader:
 
     def finish(self) -> None:
         """Raise `PeerError` if anything is left."""
-        if len(self):
+        if self.offset < self._end:
             raise PeerError(f"{len(self)} octets are left over at offset {self.offset}")

@@ -47,10 +47,10 @@ class ComprehensionTlv:
 
 def encode_length(length: int) -> bytes:
     """Encode a length of 0 to FFFFFF in the fewest octets."""
+    if 0 <= length < 0x80:
+        return bytes([length])
     if not 0 <= length <= _LONGEST:
         raise LocalError(f"a TLV of {length} octets cannot be written; at most {_LONGEST}")
-    if length < 0x80:
-        return bytes([length])
     size = (length.bit_length() + 7) // 8
     return bytes([0x80 | size]) + length.to_bytes(size, "big")
 
@@ -121,11 +121,12 @@ def split_comprehension(data: bytes) -> Iterator[tuple[int, bool, bool, bytes]]:
         tag, position = data[position], position + 1
         if tag in _NOT_A_TAG:
             raise PeerError(f"{tag:02X} at offset {position - 1} is no COMPREHENSION-TLV tag")
-        long_tag = tag == _THREE_OCTETS
-        if long_tag:
-            tag = int.from_bytes(_slice(data, position, 2), "big")
+        flag = 0x80
+        if tag == _THREE_OCTETS:
+            if end - position < 2:
+                raise ShortInput(position, 2, end - position)
+            tag, flag = data[position] << 8 | data[position + 1], 0x8000
             position += 2
-        flag = 0x8000 if long_tag else 0x80
         length = data[position] if position < end else 0x80
         position += 1
         if length >= 0x80:
@@ -134,11 +135,7 @@ def split_comprehension(data: bytes) -> Iterator[tuple[int, bool, bool, bytes]]:
         if len(value) < length:
             raise ShortInput(position, length, len(value))
         position += length
-        yield tag & ~flag, tag >= flag, long_tag, value
-
-
-def _slice(data: bytes, position: int, count: int) -> bytes:
-    return Reader(data, position).octets(count)
+        yield tag & ~flag, tag >= flag, flag > 0x80, value
 
 
 def _long_length(data: bytes, position: int) -> tuple[int, int]:

@@ -28,10 +28,9 @@ def _digits(octets: bytes) -> str:
     return digits.translate(_TO_DIGITS)
 
 
-@known(0x06)
 @dataclass(frozen=True, slots=True)
-class Address(DataObject):
-    """A number: type and plan in one octet (91 international ISDN), digits. Clause 8.1."""
+class _Number(DataObject):
+    """The shape of a number: type and plan in one octet, digits."""
 
     digits: str
     ton_npi: int = 0x91
@@ -48,6 +47,12 @@ class Address(DataObject):
         return cls(_digits(value[1:]), value[0])
 
 
+@known(0x06)
+@dataclass(frozen=True, slots=True)
+class Address(_Number):
+    """A number: type and plan in one octet (91 international ISDN), digits. Clause 8.1."""
+
+
 @known(0x07)
 @dataclass(frozen=True, slots=True)
 class CapabilityConfigurationParameters(Octets):
@@ -62,7 +67,7 @@ class Subaddress(Octets):
 
 @known(0x09)
 @dataclass(frozen=True, slots=True)
-class SsString(Address):
+class SsString(_Number):
     """A control string of supplementary services, `**21*...#`. TS 31.111 clause 8.14."""
 
 

@@ -126,10 +126,9 @@ class TransportLevel(DataObject):
         return found
 
 
-@known(0x3E)
 @dataclass(frozen=True, slots=True)
-class OtherAddress(DataObject):
-    """An address in the internet; without a type it is to be assigned. TS 102 223 clause 8.58."""
+class _Internet(DataObject):
+    """The shape of an address in the internet."""
 
     type: int | None
     address: bytes = b""
@@ -148,9 +147,15 @@ class OtherAddress(DataObject):
         return cls(code(AddressType, value[0]), value[1:]) if value else cls(None)
 
 
+@known(0x3E)
+@dataclass(frozen=True, slots=True)
+class OtherAddress(_Internet):
+    """An address in the internet; without a type it is to be assigned. TS 102 223 clause 8.58."""
+
+
 @known(0x40, CommandType.OPEN_CHANNEL)
 @dataclass(frozen=True, slots=True)
-class DnsServerAddress(OtherAddress):
+class DnsServerAddress(_Internet):
     """A name server that the network told. TS 102 223 clause 8.104."""
 
 

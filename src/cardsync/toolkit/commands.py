@@ -21,7 +21,16 @@ from cardsync.toolkit.codes import (
     TimeUnit,
 )
 from cardsync.toolkit.objects import CommandDetails, DataObject, DeviceIdentities, Result
-from cardsync.toolkit.parts import Part, content, decode_parts, every, first, required
+from cardsync.toolkit.parts import (
+    Part,
+    content,
+    decode_parts,
+    encode_parts,
+    every,
+    first,
+    required,
+    standing,
+)
 
 __all__ = [
     "TYPES",
@@ -67,7 +76,7 @@ class ProactiveCommand:
         """Give the octets, from the tag `D0` on."""
         body = self.details.encode(comprehension=self.flags[0])
         body += self.devices.encode(comprehension=self.flags[1])
-        body += b"".join([part.encode() for part in self.parts])
+        body += encode_parts(self.parts)
         return tlv.encode(PROACTIVE_COMMAND_TAG, body)
 
     @classmethod
@@ -86,8 +95,8 @@ class ProactiveCommand:
 
         Raises `PeerError` with `36` owed if an object is missing that the command must have.
         """
-        details = required(parts[:1], CommandDetails)
-        devices = required(parts[1:2], DeviceIdentities)
+        details = standing(parts, 0, CommandDetails)
+        devices = standing(parts, 1, DeviceIdentities)
         rest = parts[2:]
         structure.check(details.type, details.qualifier, tuple([part.object for part in rest]))
         return cls(details, devices, rest, (parts[0].comprehension, parts[1].comprehension))
@@ -115,7 +124,7 @@ class TerminalResponse:
         """Give the data field of TERMINAL RESPONSE."""
         head = zip((self.details, self.devices, self.result), self.flags, strict=True)
         body = b"".join([each.encode(comprehension=flag) for each, flag in head])
-        return body + b"".join([part.encode() for part in self.parts])
+        return body + encode_parts(self.parts)
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -125,9 +134,9 @@ class TerminalResponse:
         """
         try:
             parts = decode_parts(data)
-            details = required(parts[:1], CommandDetails)
-            devices = required(parts[1:2], DeviceIdentities)
-            result = required(parts[2:3], Result)
+            details = standing(parts, 0, CommandDetails)
+            devices = standing(parts, 1, DeviceIdentities)
+            result = standing(parts, 2, Result)
         except PeerError as exc:
             raise PeerError(str(exc), answer=SW.INCORRECT_DATA) from exc
         first_flag, second_flag, third_flag = (part.comprehension for part in parts[:3])

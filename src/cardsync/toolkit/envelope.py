@@ -13,7 +13,7 @@ from cardsync.octets.apdu import SW
 from cardsync.toolkit import objects, structure
 from cardsync.toolkit.codes import PROACTIVE_COMMAND_TAG, Device, EnvelopeTag
 from cardsync.toolkit.objects import DataObject, DeviceIdentities
-from cardsync.toolkit.parts import Part, content, decode_parts, first, required
+from cardsync.toolkit.parts import Part, content, decode_parts, encode_parts, first, required
 
 NETWORK_TO_UICC = DeviceIdentities(Device.NETWORK, Device.UICC)
 KEYPAD_TO_UICC = DeviceIdentities(Device.KEYPAD, Device.UICC)
@@ -31,7 +31,7 @@ class Envelope:
 
     def encode(self) -> bytes:
         """Give the data field of ENVELOPE."""
-        return tlv.encode(self.tag, b"".join([part.encode() for part in self.parts]))
+        return tlv.encode(self.tag, encode_parts(self.parts))
 
     @classmethod
     def decode(cls, data: bytes) -> Self:

@@ -24,10 +24,9 @@ _WLAN = of_event(EventCode.WLAN_ACCESS_STATUS)
 _ASKED = CommandType.PROVIDE_LOCAL_INFORMATION
 
 
-@known(0x7D)
 @dataclass(frozen=True, slots=True)
-class TrackingAreaIdentification(DataObject):
-    """Network and tracking area, of two octets in E-UTRAN, three in NG-RAN. Clause 8.99."""
+class _Area(DataObject):
+    """The shape of a network and an area in it."""
 
     mcc: str
     mnc: str
@@ -47,9 +46,15 @@ class TrackingAreaIdentification(DataObject):
         return cls(*plmn_of(value[:3]), value[3:])
 
 
+@known(0x7D)
+@dataclass(frozen=True, slots=True)
+class TrackingAreaIdentification(_Area):
+    """Network and tracking area, of two octets in E-UTRAN, three in NG-RAN. Clause 8.99."""
+
+
 @known(0x73)
 @dataclass(frozen=True, slots=True)
-class RoutingAreaIdentification(TrackingAreaIdentification):
+class RoutingAreaIdentification(_Area):
     """Network, location area and routing area. TS 31.111 clause 8.91."""
 
 
@@ -75,10 +80,9 @@ class ExtendedRejectionCause(Octets):
     """More of why the network refused. TS 101 220 table 7.23."""
 
 
-@known(0x79)
 @dataclass(frozen=True, slots=True)
-class PlmnList(DataObject):
-    """Networks, three octets each. TS 31.111 clause 8.97."""
+class _Networks(DataObject):
+    """The shape of a list of networks, three octets each."""
 
     networks: tuple[tuple[str, str], ...]
 
@@ -90,6 +94,12 @@ class PlmnList(DataObject):
     def read(cls, value: bytes) -> Self:
         """Read three octets a network."""
         return cls(tuple([plmn_of(value[at : at + 3]) for at in range(0, len(value), 3)]))
+
+
+@known(0x79)
+@dataclass(frozen=True, slots=True)
+class PlmnList(_Networks):
+    """Networks, three octets each. TS 31.111 clause 8.97."""
 
 
 @known(0x72)
@@ -221,7 +231,7 @@ class CsgIdList(Octets):
 
 @known(0x09, of_event(EventCode.CSG_CELL_SELECTION), of_event(EventCode.CAG_CELL_SELECTION))
 @dataclass(frozen=True, slots=True)
-class PlmnId(PlmnList):
+class PlmnId(_Networks):
     """The network of the cell. TS 101 220 table 7.23."""
 
 

@@ -46,26 +46,46 @@ def content(data: bytes, tags: Container[int]) -> tuple[int, bytes]:
     return outer.tag, outer.value
 
 
+def encode_parts(parts: tuple[Part, ...]) -> bytes:
+    """Give the octets of the objects of a message."""
+    return b"".join([part.object.encode(comprehension=part.comprehension) for part in parts])
+
+
 def decode_parts(data: bytes, place: int | None = None) -> tuple[Part, ...]:
     """Read the objects of a message to its end; raise `PeerError` with `32` owed.
 
-    `place` is the BER tag of an envelope. Command details and, in an event download, the event
-    say for what follows them in which message it stands.
+    `place` is the BER tag of an envelope. What stands first, command details or in an event
+    download the event, says for what follows in which message it stands.
     """
-    found = []
+    found: list[Part] = []
     try:
         for tag, comprehension, three_octets, value in tlv.split_comprehension(data):
             one = data_object.read(tag, three_octets, value, place)
+            if not found:
+                place = _place(one, place)
             found.append(Part(one, comprehension))
-            if isinstance(one, CommandDetails):
-                place = one.type
-            elif isinstance(one, EventList) and place == EnvelopeTag.EVENT_DOWNLOAD:
-                place = data_object.of_event(one.events[0]) if one.events else place
     except PeerError as exc:
         if exc.answer is not None:
             raise
         raise PeerError(str(exc), answer=GeneralResult.DATA_NOT_UNDERSTOOD) from exc
     return tuple(found)
+
+
+def _place(leading: DataObject, place: int | None) -> int | None:
+    if isinstance(leading, CommandDetails):
+        return leading.type
+    if place == EnvelopeTag.EVENT_DOWNLOAD and isinstance(leading, EventList) and leading.events:
+        return data_object.of_event(leading.events[0])
+    return place
+
+
+def standing(parts: tuple[Part, ...], at: int, wanted: type[_Wanted]) -> _Wanted:
+    """Give the object that must stand at a place; raise `PeerError` with `36` owed."""
+    found = parts[at].object if at < len(parts) else None
+    if not isinstance(found, wanted):
+        message = f"{wanted.__name__} is missing as object {at + 1} of the message"
+        raise PeerError(message, answer=GeneralResult.VALUES_MISSING)
+    return found
 
 
 def first(parts: tuple[Part, ...], wanted: type[_Wanted]) -> _Wanted | None:

@@ -8,67 +8,37 @@ from enum import Enum
 from typing import Self
 
 from cardsync.errors import PeerError
+from cardsync.toolkit.features import Feature
+
+__all__ = ["Difference", "Feature", "Quantity", "TerminalProfile"]
+
+_NAMES = {feature.value: feature for feature in Feature}
 
 
-class Feature(Enum):
-    """A facility: the byte of the profile and the bit in it."""
+class Quantity(Enum):
+    """A number in the profile: its byte, its lowest bit, and how many bits it has."""
 
-    PROFILE_DOWNLOAD = (1, 1)
-    SMS_PP_DOWNLOAD = (1, 2)
-    CELL_BROADCAST_DOWNLOAD = (1, 3)
-    MENU_SELECTION = (1, 4)
-    TIMER_EXPIRATION = (1, 6)
-    COMMAND_RESULT = (2, 1)
-    DISPLAY_TEXT = (3, 1)
-    GET_INKEY = (3, 2)
-    GET_INPUT = (3, 3)
-    MORE_TIME = (3, 4)
-    PLAY_TONE = (3, 5)
-    POLL_INTERVAL = (3, 6)
-    POLLING_OFF = (3, 7)
-    REFRESH = (3, 8)
-    SELECT_ITEM = (4, 1)
-    SEND_SHORT_MESSAGE = (4, 2)
-    SEND_SS = (4, 3)
-    SEND_USSD = (4, 4)
-    SET_UP_CALL = (4, 5)
-    SET_UP_MENU = (4, 6)
-    LOCAL_INFORMATION = (4, 7)
-    LOCAL_INFORMATION_MEASUREMENT = (4, 8)
-    SET_UP_EVENT_LIST = (5, 1)
-    EVENT_MT_CALL = (5, 2)
-    EVENT_CALL_CONNECTED = (5, 3)
-    EVENT_CALL_DISCONNECTED = (5, 4)
-    EVENT_LOCATION_STATUS = (5, 5)
-    EVENT_USER_ACTIVITY = (5, 6)
-    EVENT_IDLE_SCREEN = (5, 7)
-    EVENT_CARD_READER_STATUS = (5, 8)
-    EVENT_LANGUAGE_SELECTION = (6, 1)
-    EVENT_BROWSER_TERMINATION = (6, 2)
-    EVENT_DATA_AVAILABLE = (6, 3)
-    EVENT_CHANNEL_STATUS = (6, 4)
-    EVENT_ACCESS_TECHNOLOGY_CHANGE = (6, 5)
-    TIMER_START_STOP = (8, 1)
-    TIMER_GET_VALUE = (8, 2)
-    LOCAL_INFORMATION_DATE_TIME = (8, 3)
-    SET_UP_IDLE_MODE_TEXT = (8, 5)
-    LOCAL_INFORMATION_LANGUAGE = (9, 4)
-    LANGUAGE_NOTIFICATION = (9, 6)
-    LAUNCH_BROWSER = (9, 7)
-    LOCAL_INFORMATION_ACCESS_TECHNOLOGY = (9, 8)
-    OPEN_CHANNEL = (12, 1)
-    CLOSE_CHANNEL = (12, 2)
-    RECEIVE_DATA = (12, 3)
-    SEND_DATA = (12, 4)
-    GET_CHANNEL_STATUS = (12, 5)
-    REQUEST_SYNCHRONIZATION = (40, 1)
-    SYNCHRONIZATION_STATUS = (40, 2)
-    SYNCML_DS = (40, 3)
-    OMA_DM = (40, 4)
-    COMPACT_DELTA = (40, 5)
-    SOURCE_IN_UICC = (40, 6)
-    PROFILE_REFERENCE = (40, 7)
-    CAPABILITY_QUERY = (40, 8)
+    SOFT_KEYS = (11, 1, 8)
+    CHANNELS = (13, 6, 3)
+    DISPLAY_HEIGHT = (14, 1, 5)
+    DISPLAY_WIDTH = (15, 1, 7)
+    MENU_WIDTH_REDUCTION = (16, 6, 3)
+    TIA_VERSION = (19, 1, 4)
+    FRAMES = (24, 1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one profile claims and another does not; bits without a name are byte and bit."""
+
+    gained: tuple[Feature | tuple[int, int], ...]
+    lost: tuple[Feature | tuple[int, int], ...]
+    changed: tuple[tuple[Quantity, int, int], ...]
+    """Quantities with what they were and what they are."""
+
+    def __bool__(self) -> bool:
+        """Say whether there is any difference."""
+        return bool(self.gained or self.lost or self.changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +57,51 @@ class TerminalProfile:
         return byte <= len(self.octets) and bool(self.octets[byte - 1] >> bit - 1 & 1)
 
     @property
+    def bits(self) -> frozenset[tuple[int, int]]:
+        """The bits that are set, as byte and bit, without those that are part of a number."""
+        numbered = enumerate(self.octets, 1)
+        found = {
+            (byte, bit) for byte, octet in numbered for bit in range(1, 9) if octet >> bit - 1 & 1
+        }
+        return frozenset(found) - _IN_NUMBERS
+
+    def quantity(self, quantity: Quantity) -> int:
+        """Give a number; 0 where the profile ends before it."""
+        byte, bit, size = quantity.value
+        octet = self.octets[byte - 1] if byte <= len(self.octets) else 0
+        return octet >> bit - 1 & (1 << size) - 1
+
+    @property
     def features(self) -> tuple[Feature, ...]:
         """The facilities claimed, in the order of their bits."""
         return tuple([feature for feature in Feature if feature in self])
 
+    def compare(self, before: "TerminalProfile") -> Difference:
+        """List what is different from an earlier profile, in the order of the bits."""
+        numbers = [(one, before.quantity(one), self.quantity(one)) for one in Quantity]
+        return Difference(
+            _named(self.bits - before.bits),
+            _named(before.bits - self.bits),
+            tuple([change for change in numbers if change[1] != change[2]]),
+        )
+
     @classmethod
     def of(cls, *features: Feature) -> Self:
-        """Make a profile as long as its last facility."""
-        octets = bytearray(max(feature.value[0] for feature in features))
+        """Make a profile as long as its last facility, of one octet if there is none."""
+        octets = bytearray(max([feature.value[0] for feature in features], default=1))
         for feature in features:
             byte, bit = feature.value
             octets[byte - 1] |= 1 << bit - 1
         return cls(bytes(octets))
+
+
+_IN_NUMBERS = frozenset(
+    (byte, bit)
+    for byte, lowest, size in (quantity.value for quantity in Quantity)
+    for bit in range(lowest, lowest + size)
+)
+"""Bits that are part of a number."""
+
+
+def _named(bits: frozenset[tuple[int, int]]) -> tuple[Feature | tuple[int, int], ...]:
+    return tuple([_NAMES.get(position, position) for position in sorted(bits)])

@@ -127,10 +127,9 @@ class Aid(Octets):
     LENGTHS: ClassVar[range] = range(1, 17)
 
 
-@known(0x28)
 @dataclass(frozen=True, slots=True)
-class AtCommand(DataObject):
-    """A command for the modem, as TS 27.007 has it. TS 102 223 clause 8.40."""
+class _Modem(DataObject):
+    """The shape of what is said to or by a modem, one octet a character."""
 
     text: str
 
@@ -144,9 +143,15 @@ class AtCommand(DataObject):
         return cls(value.decode("latin-1"))
 
 
+@known(0x28)
+@dataclass(frozen=True, slots=True)
+class AtCommand(_Modem):
+    """A command for the modem, as TS 27.007 has it. TS 102 223 clause 8.40."""
+
+
 @known(0x29)
 @dataclass(frozen=True, slots=True)
-class AtResponse(AtCommand):
+class AtResponse(_Modem):
     """What the modem answered. TS 102 223 clause 8.41."""
 
 

@@ -16,6 +16,8 @@ from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 _CLA = 0x80
 _PENDING = 0x91
 _LARGEST = 256
+_MOST_OFFERED = 64  # commands that wait; numbers are 1 to 254, so none is given twice at a time
+_MOST_REFUSED = 8
 
 
 class State(Enum):
@@ -24,6 +26,7 @@ class State(Enum):
     IDLE = auto()
     PENDING = auto()
     FETCHED = auto()
+    ANSWERED = auto()
 
 
 class OutOfTurn(PeerError):
@@ -43,8 +46,9 @@ CARD_NEXT = {
 
 TERMINAL_NEXT = {
     (State.IDLE, Ins.FETCH): State.PENDING,
-    (State.PENDING, Ins.FETCH): State.PENDING,
-    (State.FETCHED, Ins.TERMINAL_RESPONSE): State.IDLE,
+    (State.PENDING, Ins.FETCH): State.PENDING,  # the answer was lost on its way: ask again
+    (State.FETCHED, Ins.TERMINAL_RESPONSE): State.ANSWERED,
+    (State.ANSWERED, Ins.TERMINAL_RESPONSE): State.ANSWERED,
 }
 
 
@@ -88,8 +92,10 @@ class CardSession:
     def offer(self, command: ProactiveCommand) -> int:
         """Take a command for the terminal and give its number, 1 to 254.
 
-        Raises `LocalError` if it does not fit one FETCH.
+        Raises `LocalError` if it does not fit one FETCH, or if too many wait.
         """
+        if len(self._queue) >= _MOST_OFFERED:
+            raise LocalError(f"{_MOST_OFFERED} commands wait already")
         octets = command.encode()
         if len(octets) > _LARGEST:
             raise LocalError(f"the command has {len(octets)} octets; one FETCH brings {_LARGEST}")
@@ -155,43 +161,73 @@ class CardSession:
 
 
 class TerminalSession:
-    """The terminal's half: looks at each status word, fetches, and brings the response."""
+    """The terminal's half: looks at each status word, fetches, and brings the response.
+
+    An ENVELOPE that the card refuses with `93 00` (TS 102 221 clause 14.6.6) is kept and brought
+    again when the card has answered something else.
+    """
 
     def __init__(self) -> None:
         self._state = State.IDLE
         self._outbox: CommandApdu | None = None
+        self._last: CommandApdu | None = None
+        self._refused: deque[CommandApdu] = deque(maxlen=_MOST_REFUSED)
+        self._busy = False
         self._events: list[CommandFetched] = []
 
-    def receive_data(self, response: ResponseApdu) -> None:
-        """Look at what the card answered to any instruction."""
-        if self._state is State.PENDING and self._outbox is None:
+    def receive_data(self, response: ResponseApdu, to: CommandApdu | None = None) -> None:
+        """Look at what the card answered to any instruction; `to` is that instruction."""
+        self._busy = response.sw == SW.BUSY
+        if self._busy and to is not None and to.ins == Ins.ENVELOPE:
+            self._refused.append(to)
+        elif self._state is State.PENDING and self._outbox is None:
             self._take(response)
-        elif response.sw1 == _PENDING and self._state is State.IDLE:
-            self._state = TERMINAL_NEXT[self._state, Ins.FETCH]
-            self._outbox = CommandApdu(_CLA, Ins.FETCH, le=response.sw2 or _LARGEST)
+        else:
+            self._look(response)
 
     def _take(self, response: ResponseApdu) -> None:
-        if response.sw not in {SW.OK, SW.WARNING_NO_INFORMATION} and response.sw1 != _PENDING:
+        """Take the answer to FETCH; without a command in it there is none."""
+        if not response.data:
             self._state = State.IDLE
             return
         self._state = State.FETCHED
         self._events.append(CommandFetched(response.data))
 
+    def _look(self, response: ResponseApdu) -> None:
+        if self._state is State.ANSWERED and self._outbox is None:
+            self._state = State.IDLE
+        if response.sw1 == _PENDING and self._state is State.IDLE:
+            self._send(CommandApdu(_CLA, Ins.FETCH, le=response.sw2 or _LARGEST))
+
+    def _send(self, apdu: CommandApdu) -> None:
+        if (self._state, apdu.ins) not in TERMINAL_NEXT:
+            raise OutOfTurn(self._state, apdu.ins)
+        self._state = TERMINAL_NEXT[self._state, Ins(apdu.ins)]
+        self._outbox = self._last = apdu
+
     def respond(self, response: TerminalResponse) -> None:
         """Bring the response of the command that was fetched; raise `OutOfTurn` without one."""
-        if (self._state, Ins.TERMINAL_RESPONSE) not in TERMINAL_NEXT:
+        if self._state is not State.FETCHED:
             raise OutOfTurn(self._state, Ins.TERMINAL_RESPONSE)
-        self._state = TERMINAL_NEXT[self._state, Ins.TERMINAL_RESPONSE]
-        self._outbox = CommandApdu(_CLA, Ins.TERMINAL_RESPONSE, data=response.encode())
+        self._send(CommandApdu(_CLA, Ins.TERMINAL_RESPONSE, data=response.encode()))
+
+    def repeat(self) -> None:
+        """Send the last FETCH or TERMINAL RESPONSE again: its answer was lost."""
+        if self._last is None:
+            raise OutOfTurn(self._state, Ins.FETCH)
+        self._send(self._last)
 
     def data_to_send(self) -> CommandApdu | None:
         """Give the next instruction for the card, or None."""
         apdu, self._outbox = self._outbox, None
+        if apdu is None and self._state is State.IDLE and self._refused and not self._busy:
+            return self._refused.popleft()
         return apdu
 
     def reset(self) -> None:
         """Forget everything: the card was reset."""
-        self._state, self._outbox = State.IDLE, None
+        self._state, self._outbox, self._last, self._busy = State.IDLE, None, None, False
+        self._refused.clear()
         self._events.clear()
 
     def events(self) -> list[CommandFetched]:

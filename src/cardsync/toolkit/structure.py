@@ -97,6 +97,8 @@ ENVELOPES: dict[int, _Needs] = {
 }
 """What an envelope must have besides its device identities, by its BER tag."""
 
+_WITH_ITEMS = frozenset({CommandType.SELECT_ITEM, CommandType.SET_UP_MENU})
+
 
 def check(command: int, qualifier: int, found: tuple[DataObject, ...]) -> None:
     """Raise `PeerError` if a command lacks what it must have (`36`) or has a menu that is none."""
@@ -105,7 +107,7 @@ def check(command: int, qualifier: int, found: tuple[DataObject, ...]) -> None:
         _need(QUALIFIED[command, qualifier], found)
     if command == so.CODE_POINTS.command and not qualifier & 0x03:
         _need(SYNCHRONIZATION, found)
-    if command in {CommandType.SELECT_ITEM, CommandType.SET_UP_MENU}:
+    if command in _WITH_ITEMS:
         _check_items(command, found)
 
 
@@ -116,8 +118,9 @@ def check_envelope(tag: int, found: tuple[DataObject, ...]) -> None:
 
 
 def _need(needs: _Needs, found: tuple[DataObject, ...]) -> None:
+    kinds = {type(one) for one in found}
     for wanted in needs:
-        if not any(isinstance(one, wanted) for one in found):
+        if kinds.isdisjoint(wanted):
             names = " or ".join([each.__name__ for each in wanted])
             raise PeerError(f"{names} is missing", answer=GeneralResult.VALUES_MISSING)
 

@@ -44,10 +44,9 @@ class TextCoding:
     UCS2 = 0x08
 
 
-@known(0x0D)
 @dataclass(frozen=True, slots=True)
-class TextString(DataObject):
-    """A text with its data coding scheme; without one it is a null text. Clause 8.15."""
+class _Text(DataObject):
+    """The shape of a text with its data coding scheme; without one it is a null text."""
 
     text: str
     coding: int | None = TextCoding.OCTETS
@@ -80,9 +79,15 @@ class TextString(DataObject):
         return cls(content, TextCoding.OCTETS if text.is_gsm(content) else TextCoding.UCS2)
 
 
+@known(0x0D)
+@dataclass(frozen=True, slots=True)
+class TextString(_Text):
+    """A text with its data coding scheme; without one it is a null text. Clause 8.15."""
+
+
 @known(0x17)
 @dataclass(frozen=True, slots=True)
-class DefaultText(TextString):
+class DefaultText(_Text):
     """What stands in the field before the user writes. TS 102 223 clause 8.23."""
 
 
@@ -212,10 +217,9 @@ class TextFormat:
     colour: int
 
 
-@known(0x50)
 @dataclass(frozen=True, slots=True)
-class TextAttribute(DataObject):
-    """How a text looks, one format after the other. TS 102 223 clause 8.72."""
+class _Formats(DataObject):
+    """The shape of a list of formats."""
 
     formats: tuple[TextFormat, ...]
 
@@ -233,7 +237,13 @@ class TextAttribute(DataObject):
         return cls(tuple([TextFormat(*value[at : at + 4]) for at in range(0, len(value), 4)]))
 
 
+@known(0x50)
+@dataclass(frozen=True, slots=True)
+class TextAttribute(_Formats):
+    """How a text looks, one format after the other. TS 102 223 clause 8.72."""
+
+
 @known(0x51)
 @dataclass(frozen=True, slots=True)
-class ItemTextAttributeList(TextAttribute):
+class ItemTextAttributeList(_Formats):
     """How the items look, one format an item. TS 102 223 clause 8.73."""
