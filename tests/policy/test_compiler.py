@@ -83,15 +83,15 @@ def refused(text: str, limits: CardLimits | None = None) -> list[str]:
 
 def test_a_request_that_does_not_fit() -> None:
     """The byte count of each object is told, at the request. O-7."""
-    text = EXAMPLE.read_text().replace("dm.operator.example", "dm." + "x" * 100 + ".example")
+    text = EXAMPLE.read_text().replace("dm.operator.example", "dm." + "x" * 110 + ".example")
 
     assert refused(text) == [
         (
-            "p.toml:18:11: requests.inventory: REQUEST SYNCHRONIZATION takes 297 octets "
-            "(command details 5, device identities 4, alpha identifier 41, "
+            "p.toml:18:11: requests.inventory: REQUEST SYNCHRONIZATION takes 258 octets "
+            "(command details 5, device identities 4, "
             "synchronization protocol 7, transport list 7, synchronization type 5, "
-            "source database 22, target database 141, notification 5, "
-            "session reference 8, authentication reference 35, category mask 6, retry 8); "
+            "source database 22, target database 151, notification 5, "
+            "session reference 8, authentication reference 35, category mask 6); "
             "expected at most 256"
         )
     ]
@@ -102,6 +102,14 @@ def test_a_text_that_does_not_fit() -> None:
     (line,) = refused(policy(rule(1, '"poll"', f'{{ tell = "{"x" * 241}" }}')))
 
     assert line.startswith("p.toml:9:3: rules[1]: DISPLAY TEXT takes 257 octets (command details 5")
+
+
+def test_a_question_that_does_not_fit() -> None:
+    """The card asks by a GET INKEY of its own; a question too long for it is told at its rule."""
+    ask = f'{{ en = "Yes?", fi = "{"x" * 241}" }}'
+    (line,) = refused(policy(rule(1, '"poll"', f'{{ synchronize = "all", ask = {ask} }}')))
+
+    assert line.startswith("p.toml:9:3: rules[1]: GET INKEY takes 257 octets (command details 5")
 
 
 def test_expressions_that_are_too_long() -> None:
@@ -135,7 +143,7 @@ def test_too_much_for_the_format() -> None:
     [
         (CardLimits(octets=500), "up to 565 octets; the dearest rule, 'regular', takes 31"),
         (CardLimits(steps=10), "up to 18 steps for one event; the dearest rule, 'regular', take"),
-        (CardLimits(ram=100), "up to 236 octets of RAM; the dearest rule, 'the phone has changed'"),
+        (CardLimits(ram=100), "up to 190 octets of RAM; the dearest rule, 'regular', takes 164"),
         (
             CardLimits(writes_a_day=20),
             "up to 34 writes a day, which wear a place of the memory out",

@@ -31,6 +31,13 @@ def test_fill() -> None:
     assert templates.fill("${server}/${interval}$", values) == "https://a.example/30$"
 
 
+def test_fill_address() -> None:
+    """What an address may not have is written as %xx, all else stays. RFC 3987 clause 3.1."""
+    filled = templates.fill_address("https://ä.example/${home}?a=%20&b[]#1", {"home": "Öl"})
+
+    assert filled == "https://%C3%A4.example/%C3%96l?a=%20&b[]#1"
+
+
 def test_names() -> None:
     """Places are told with their offsets."""
     assert templates.names("a${x}${y}") == ((1, "x"), (5, "y"))

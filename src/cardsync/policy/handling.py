@@ -21,7 +21,7 @@ from cardsync.policy.listing import Comparison, Listed, comparisons
 from cardsync.policy.program import Program
 from cardsync.policy.sizes import resolve
 from cardsync.policy.state import MachineState
-from cardsync.policy.templates import fill
+from cardsync.policy.templates import fill, fill_address
 from cardsync.policy.values import (
     Action,
     DoBrowse,
@@ -171,7 +171,7 @@ class Handling:
                 self._touched |= means is Rung.SMS
                 self._decisions.append(Report(means))
             case DoBrowse(url):
-                self._decisions.append(Browse(fill(url, self._settings.values)))
+                self._decisions.append(Browse(fill_address(url, self._settings.values)))
             case DoSet(variable, code):
                 return self._set(variable, ready.sets[code])
             case DoTimer(timer, after):

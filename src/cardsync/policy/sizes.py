@@ -2,15 +2,18 @@
 
 A proactive command is fetched in one response of at most 256 octets, `D0 81 xx` included
 (TS 102 221 clause 7.3.2: the length octet of FETCH). The sizes of REQUEST SYNCHRONIZATION follow
-the table of its objects (docs/request-synchronization.md, clause 8); texts are coded in the GSM
-default alphabet where they can be, else in UCS2 (TS 102 223 clauses 8.2 and 8.15).
+the table of its objects (docs/request-synchronization.md, clause 8), of those that the card sends:
+it asks the user itself by GET INKEY, so there is no alpha identifier, and it tries again itself,
+with a new token each time, so there is no retry. Texts are coded in the GSM default alphabet
+where they can be, else in UCS2 (TS 102 223 clauses 8.2 and 8.15).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from cardsync.octets.text import encode_alpha, encode_septets, encode_ucs2, is_gsm
-from cardsync.policy.templates import fill
+from cardsync.octets.tlv import encode_length
+from cardsync.policy.templates import fill, fill_address
 from cardsync.policy.values import (
     Database,
     DeviceType,
@@ -60,12 +63,11 @@ class Misfit:
         return f"{self.command} takes {self.total} octets ({parts})"
 
 
-def request_synchronization(request: ResolvedRequest, ask: str = "") -> Sizes:
+def request_synchronization(request: ResolvedRequest) -> Sizes:
     """Give the objects of REQUEST SYNCHRONIZATION as the card will send it."""
     sizes = [
         ("command details", _COMMAND_DETAILS),
         ("device identities", _DEVICE_IDENTITIES),
-        ("alpha identifier", _object(alpha_octets(ask)) if ask else 0),
         ("synchronization protocol", _object(3, tag=3)),
         ("transport list", _object(len(request.transports), tag=3)),
         ("synchronization type", _object(1, tag=3)),
@@ -75,14 +77,13 @@ def request_synchronization(request: ResolvedRequest, ask: str = "") -> Sizes:
         ("session reference", _object(_SESSION_REFERENCE, tag=3)),
         ("authentication reference", _object(_TOKEN, tag=3)),
         ("category mask", _object(2, tag=3)),
-        ("retry", _object(4, tag=3) if request.retry else 0),
         ("duration", _object(2) if request.duration else 0),
     ]
     return tuple((name, octets) for name, octets in sizes if octets)
 
 
 def display_text(text: str) -> Sizes:
-    """Give the objects of DISPLAY TEXT. TS 102 223 clause 6.6.1."""
+    """Give the objects of DISPLAY TEXT, and of GET INKEY. TS 102 223 clauses 6.6.1 and 6.6.2."""
     return (
         ("command details", _COMMAND_DETAILS),
         ("device identities", _DEVICE_IDENTITIES),
@@ -91,11 +92,11 @@ def display_text(text: str) -> Sizes:
 
 
 def launch_browser(url: str) -> Sizes:
-    """Give the objects of LAUNCH BROWSER. TS 102 223 clause 6.6.26."""
+    """Give the objects of LAUNCH BROWSER; `url` is ASCII. TS 102 223 clause 6.6.26."""
     return (
         ("command details", _COMMAND_DETAILS),
         ("device identities", _DEVICE_IDENTITIES),
-        ("URL", _object(len(url.encode()))),
+        ("URL", _object(len(url))),
     )
 
 
@@ -112,7 +113,7 @@ def set_up_menu(title: str, items: Iterable[str]) -> Sizes:
 def total(sizes: Sizes) -> int:
     """Give the octets of the whole command, `D0` and its length included."""
     body = sum(octets for _, octets in sizes)
-    return body + (2 if body < 0x80 else 3)
+    return 1 + len(encode_length(body)) + body
 
 
 def text_octets(text: str) -> int:
@@ -143,8 +144,8 @@ def misfits(
     """Find every command of a program that does not fit when its parameters have these values."""
     requests, rules = tuple(requests), tuple(rules)
     for request in requests:
-        longest = max(_orders(request, rules, values), key=total)
-        yield from _misfit(request.name, "REQUEST SYNCHRONIZATION", longest, is_request=True)
+        sizes = request_synchronization(resolve(request, values))
+        yield from _misfit(request.name, "REQUEST SYNCHRONIZATION", sizes, is_request=True)
     for rule in rules:
         for command, sizes in _texts(rule, values):
             yield from _misfit(rule.name, command, sizes)
@@ -156,38 +157,25 @@ def commands(rule: Rule, requests: Iterable[Request], values: Values) -> Iterato
     ordered = {action.request for action in rule.actions if isinstance(action, DoSynchronize)}
     for request in requests:
         if request.name in ordered:
-            yield from (total(sizes) for sizes in _orders(request, (rule,), values))
+            yield total(request_synchronization(resolve(request, values)))
     yield from (total(sizes) for _, sizes in _texts(rule, values))
-
-
-def _orders(request: Request, rules: Iterable[Rule], values: Values) -> Iterator[Sizes]:
-    """Give the objects of a request with each question that its rules may ask before it."""
-    found = resolve(request, values)
-    yield request_synchronization(found)
-    for rule in rules:
-        for ask in _asks(rule, request.name):
-            yield request_synchronization(found, fill(ask, values))
 
 
 def _filled(database: Database, values: Values) -> Database:
     return Database(fill(database.device, values), fill(database.database, values))
 
 
-def _asks(rule: Rule, request: str) -> Iterator[str]:
-    """Give every form of the questions that a rule asks before this request."""
-    for action in rule.actions:
-        if isinstance(action, DoSynchronize) and action.request == request and action.ask:
-            yield from action.ask.all
-
-
 def _texts(rule: Rule, values: Values) -> Iterator[tuple[str, Sizes]]:
-    """Give what a rule says or opens, as commands."""
+    """Give what a rule asks, says or opens, as commands, in every language."""
     for action in rule.actions:
-        if isinstance(action, DoTell):
+        if isinstance(action, DoSynchronize) and action.ask:
+            for text in action.ask.all:
+                yield "GET INKEY", display_text(fill(text, values))
+        elif isinstance(action, DoTell):
             for text in action.text.all:
                 yield "DISPLAY TEXT", display_text(fill(text, values))
         elif isinstance(action, DoBrowse):
-            yield "LAUNCH BROWSER", launch_browser(fill(action.url, values))
+            yield "LAUNCH BROWSER", launch_browser(fill_address(action.url, values))
 
 
 def _menu_too_long(
@@ -210,7 +198,7 @@ def _misfit(
 
 def _object(value: int, tag: int = 1) -> int:
     """Give the octets of a COMPREHENSION-TLV. TS 101 220 clause 7.1.1."""
-    return tag + (1 if value < 0x80 else 2) + value
+    return tag + len(encode_length(value)) + value
 
 
 def _database(database: Database) -> int:
