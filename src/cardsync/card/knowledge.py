@@ -76,7 +76,7 @@ class Knowledge:
             case information.AccessTechnology(technologies):
                 self._facts["network.technology"] = technologies[0]
             case information.DateTime():
-                self._now = _seconds(found) or self._now
+                self._now = _seconds(found)
 
     def _is_home(self, mcc: str, mnc: str) -> bool:
         """Compare with the network in the IMSI. TS 31.102 clause 4.2.2."""
@@ -128,16 +128,13 @@ def _number(digits: str) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def _seconds(time: information.DateTime) -> float | None:
-    """Give the time as seconds, of UTC where the zone is known; None if there is no such time.
+def _seconds(time: information.DateTime) -> int:
+    """Give the time as seconds, of UTC where the zone is known.
 
     The zone is a number of quarters of an hour in swapped semi-octets, bit 4 its sign.
     TS 23.040 clause 9.2.3.11.
     """
-    try:
-        local = timegm((time.year, time.month, time.day, time.hour, time.minute, time.second))
-    except ValueError:
-        return None
+    local = timegm((time.year, time.month, time.day, time.hour, time.minute, time.second))
     if time.zone == _UNKNOWN_ZONE:
         return local
     offset = 15 * 60 * ((time.zone & 0x07) * 10 + (time.zone >> 4))
