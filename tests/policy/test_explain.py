@@ -40,6 +40,28 @@ from policy_texts import AID, TABLES, compiled, policy, rule
             {"battery": 3},
             "battery was 3 (wanted 1); battery was 3 (wanted 2)",
         ),
+        (
+            "imei != last.imei",
+            {"imei": b"490154203237518", "last.imei": b"490154203237518"},
+            'imei was "490154203237518", as at the last success',
+        ),
+        (
+            "last.network.technology == network.technology",
+            {"network.technology": 10, "last.network.technology": 8},
+            "network.technology was NR, at the last success LTE",
+        ),
+        ("imei == last.imei", {"imei": b"49"}, 'imei was "49", and there was no success yet'),
+        (
+            "imei != last.imei",
+            {"last.imei": b"49"},
+            'imei was unknown (wanted != last.imei, which was "49")',
+        ),
+        (
+            "network.mcc > last.network.mcc",
+            {"network.mcc": 244, "last.network.mcc": 244},
+            "network.mcc was 244 (wanted > last.network.mcc, which was 244)",
+        ),
+        ("imei == '49'", {"imei": b"\x49\x01"}, 'imei was 4901 (wanted "49")'),
         ("battery == 3 and battery == 2 and asked", {"battery": 3}, "battery was 3 (wanted 2)"),
     ],
 )
@@ -59,6 +81,7 @@ def test_reasons(when: str, facts: Facts, why: str) -> None:
         (Event(EventKind.TIMER, 90), "timer after 90 min"),
         (Event(EventKind.MENU, 1), "menu 1"),
         (Event(EventKind.MESSAGE, "sync-now"), "message sync-now"),
+        (Event(EventKind.MESSAGE, b"sync-now"), "message sync-now"),
         (Event(EventKind.APPLICATION, bytes.fromhex(AID)), f"application {AID}"),
     ],
 )

@@ -28,4 +28,7 @@ def show_event(event: Event) -> str:
         return name
     if event.kind is EventKind.TIMER and isinstance(argument, int):
         return f"{name} after {show_minutes(argument)}"
-    return f"{name} {argument.hex().upper() if isinstance(argument, bytes) else argument}"
+    if isinstance(argument, bytes):
+        is_aid = event.kind is EventKind.APPLICATION
+        return f"{name} {argument.hex().upper() if is_aid else argument.decode(errors='replace')}"
+    return f"{name} {argument}"

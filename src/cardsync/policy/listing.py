@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cardsync.policy.facts import FACTS
-from cardsync.policy.interpreter import Cell
+from cardsync.policy.interpreter import NO_SUCCESS, Cell
 from cardsync.policy.opcodes import COMPARISONS, Instruction, Op, instructions
 from cardsync.policy.program import Program
 from cardsync.policy.quantities import show
@@ -116,6 +116,11 @@ class Comparison:
 
     def __str__(self) -> str:
         left, right = self.listed.left, self.listed.right
+        if self.listed.sign in ("==", "!=") and None not in (self.left, self.right):
+            if right.text == f"last.{left.text}":
+                return _since_last_success(left, self.left, self.right)
+            if left.text == f"last.{right.text}":
+                return _since_last_success(right, self.right, self.left)
         was = f"{left.text} was {show(self.left, left.type)}"
         if right.literal is not None:
             wanted = right.text if self.listed.sign in ("is", "==") else self._wanted()
@@ -124,3 +129,13 @@ class Comparison:
 
     def _wanted(self) -> str:
         return f"{self.listed.sign} {self.listed.right.text}"
+
+
+def _since_last_success(fact: Side, now: Cell, then: Cell) -> str:
+    """Say plainly how a fact is and how it was at the last success."""
+    was = f"{fact.text} was {show(now, fact.type)}"
+    if now == then:
+        return f"{was}, as at the last success"
+    if then == NO_SUCCESS:
+        return f"{was}, and there was no success yet"
+    return f"{was}, at the last success {show(then, fact.type)}"
