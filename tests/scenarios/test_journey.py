@@ -133,11 +133,13 @@ def test_wbxml2xml_reads_every_message(runs: tuple[Ran, Ran], tmp_path: Path) ->
             assert "<SyncML" in target.read_text()
 
 
-def test_no_secret_in_the_trace(runs: tuple[Ran, Ran]) -> None:
-    """The password of the SMPP bind is blotted out, and no file of the run is for others."""
+def test_no_secret_in_the_trace(runs: tuple[Ran, Ran], home: Path) -> None:
+    """The password of the SMPP bind is blotted out, and what the mobile keeps is its own."""
     centre = tshark(runs[0].trace, "-Y", "smpp.password", "-T", "fields", "-e", "smpp.password")
 
     assert {"********"} == set(centre)
+    assert 0 == (home / "demo" / "mobile").stat().st_mode & 0o077
+    assert 0 == (home / "demo" / "operator" / "master.key").stat().st_mode & 0o077
 
 
 def operator_of(process: "subprocess.Popen[str]") -> int:
