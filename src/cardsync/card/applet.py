@@ -48,6 +48,7 @@ from cardsync.toolkit.objects import Result
 from cardsync.toolkit.profile import Feature, TerminalProfile
 from cardsync.toolkit.synchronization import SynchronizationStatus
 from cardsync.toolkit.synchronization_objects import CODE_POINTS
+from cardsync.toolkit.texts import HelpRequest
 
 _POLL_SECONDS = 30
 _POLICY_TIMER = 1
@@ -56,7 +57,6 @@ _LONGEST_WITHOUT_TIME = 4 * 60  # a reset loses as much where the terminal canno
 _MOST_SHOWN = 32  # texts, pages and menus that wait to be offered
 _MOST_EARLY = 4
 _UICC_RESET = 0x04  # qualifier of REFRESH. TS 102 223 clause 8.6
-_HELP_REQUEST = 0x15  # TS 102 223 clause 8.21
 
 _ASKED = (
     (LocalInformation.IMEI, Feature.LOCAL_INFORMATION),
@@ -238,7 +238,7 @@ class Applet:
     def _chosen(self, told: Envelope) -> None:
         """Take a choice; one who asks for help reads what the entry is. TS 102 223 clause 7.2."""
         chosen = commands.required(told.parts, objects.ItemIdentifier).identifier
-        if not any(one.tag == _HELP_REQUEST for one in commands.every(told.parts, objects.Unknown)):
+        if commands.first(told.parts, HelpRequest) is None:
             self._decide(Event(EventKind.MENU, chosen))
             return
         machine = self._policy.machine
@@ -294,12 +294,12 @@ class Applet:
                 self._decide(event, **result)
                 return
             self._timers.stop(_POLICY_TIMER)
+        self._explain(outcome.reasons)
         if self._is_busy and any(isinstance(one, Synchronize) for one in decisions):
             self._journal.note(f"{show_event(event)}: held back, one is under way")
             decisions = tuple([one for one in decisions if not isinstance(one, Synchronize)])
             state = replace(state, synchronizations=machine.state.synchronizations)
         self._policy.keep(state)
-        self._explain(outcome.reasons)
         for decision in decisions:
             self._act(decision)
 

@@ -173,9 +173,9 @@ class Uicc:
 
     def _envelope(self, apdu: CommandApdu) -> ResponseApdu:
         told = Envelope.decode(apdu.data)
+        if len(self._answered) >= _MOST_WAITING:
+            raise PeerError("fetch what waits first", answer=SW.BUSY)
         if told.tag != EnvelopeTag.SMS_PP_DOWNLOAD:
-            if len(self._answered) >= _MOST_WAITING:
-                raise PeerError("fetch what waits first", answer=SW.BUSY)
             self._applet.told(told)
             return _OK
         received = self._secured.receive_data(tpdu_of(told), self._domain.handlers())

@@ -26,7 +26,6 @@ _MOST_COMMANDS = 64  # in one round of fetching: a card that never stops is left
 _MOST_RESETS = 2  # in one round, that the card asks for
 _LONGEST_TPDU = 176  # of an SMS-DELIVER. TS 23.040 clause 9.2.2.1
 _LONGEST_TIMER = 24 * 3600
-_BUSY_SECONDS = 5.0
 _SMS_PP_DOWNLOAD = 28  # service of EF.UST. TS 31.102 clause 4.2.8
 _TAKEN = {0x90, 0x91}
 
@@ -90,7 +89,7 @@ class Equipment:
         self._link.reset()
         self._read_card()
         profile = CommandApdu(0x80, Ins.TERMINAL_PROFILE, data=self._profile.octets)
-        self._session.receive_data(self._transact(profile))
+        self._session.receive_data(self._transact(profile), profile)
 
     def _read_card(self) -> None:
         """Read EF.ICCID, then the USIM by its AID from EF.DIR, its EF.IMSI and EF.UST.
@@ -160,9 +159,9 @@ class Equipment:
         return min([due for due, _ in self._proactive.timers.values()], default=None)
 
     def handle_timer(self, now: float) -> None:
-        """Tell the card of the timers that have run out; a busy one again soon.
+        """Tell the card of the timers that have run out. TS 102 223 clause 7.4.
 
-        TS 102 223 clause 7.4.2. What the card does at one may stop or start another.
+        What the card does at one may stop or start another.
         """
         self._proactive.now = now
         timers = self._proactive.timers
@@ -171,9 +170,7 @@ class Equipment:
                 continue
             del timers[identifier]
             elapsed = max(0, min(int(now - started), _LONGEST_TIMER))
-            response = self._envelope(envelope.timer_expiration(identifier, elapsed))
-            if response.sw == SW.BUSY:
-                timers.setdefault(identifier, (now + _BUSY_SECONDS, started))
+            self._envelope(envelope.timer_expiration(identifier, elapsed))
 
     def _envelope(self, told: envelope.Envelope) -> ResponseApdu:
         return self._exchange(CommandApdu(0x80, Ins.ENVELOPE, data=told.encode(), le=256))
@@ -181,7 +178,7 @@ class Equipment:
     def _exchange(self, apdu: CommandApdu) -> ResponseApdu:
         """Give an instruction to the card, then do all that it asks for."""
         response = self._transact(apdu)
-        self._session.receive_data(response)
+        self._session.receive_data(response, apdu)
         self._serve()
         return response
 
@@ -197,7 +194,7 @@ class Equipment:
             following = self._session.data_to_send()
             if following is None:
                 break
-            self._session.receive_data(self._transact(following))
+            self._session.receive_data(self._transact(following), following)
             for fetched in self._session.events():
                 answer = self._proactive.perform(fetched.octets)
                 if answer is not None:
