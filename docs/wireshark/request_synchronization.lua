@@ -127,7 +127,6 @@ end
 field("string", "message", "Message")
 bits("qualifier", "Qualifier", "uint8", 8, FLAGS)
 field("uint8", "operation", "Operation", base.HEX, OPERATIONS, 0x03)
-field("bytes", "object", "Object")
 code("protocol", "Protocol", PROTOCOLS)
 field("string", "version", "Version")
 code("representation", "Representation", REPRESENTATIONS)
@@ -288,7 +287,10 @@ local OBJECTS = {
   [0x08] = { "Authentication reference", function(tree, c)
     tree:add(f.scheme, c.take(1))
     local count = c.left()
-    if count > 0 then tree:add(f.authentication_length, c.take(count), count) end
+    if count > 0 then
+      c.take(count)
+      tree:add(f.authentication_length, count):set_generated()
+    end
     if count > 32 then error(SHORT) end
   end },
   [0x09] = { "Category mask", function(tree, c)
@@ -430,7 +432,7 @@ local function toolkit(range, pinfo, tree)
   local name, details = message(found)
   if not name then return end
   local branch = tree:add(reqsync, range)
-  branch:add(f.message, range, name)
+  branch:add(f.message, name):set_generated()
   branch:append_text(", " .. name)
   local operation = details and qualifier(branch, details)
   pinfo.cols.info:append(" REQUEST SYNCHRONIZATION " .. (operation or "status"))
