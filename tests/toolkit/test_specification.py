@@ -562,10 +562,10 @@ def test_times() -> None:
     hours, minutes = 3600, 60
     actual = {
         "T5": f"{int(agent._KEPT_SECONDS) // hours} h",
-        "T7": f"{CardSession()._patience} polls",
-        "T8": f"{int(synchronizing._DEADLINE) // minutes} min",
-        "T9": f"{TOKEN_WINDOW.seconds // minutes} min",
-        "T10": f"{orders._DAY // minutes} h",
+        "T6": f"{CardSession()._patience} polls",
+        "T7": f"{int(synchronizing._DEADLINE) // minutes} min",
+        "T8": f"{TOKEN_WINDOW.seconds // minutes} min",
+        "T9": f"{orders._DAY // minutes} h",
         "N1": str(orders.MOST_RESUMES),
         "N2": str(agent._RESENDS),
     }
