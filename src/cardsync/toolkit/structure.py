@@ -61,6 +61,8 @@ QUALIFIED: dict[tuple[int, int], _Needs] = {
 }
 """What a command must have besides, by its type and its qualifier."""
 
+_OPERATION = 0x03  # bits 1 and 2 of the qualifier: start, cancel, query status, capabilities
+_REFERENCE: _Needs = ((so.SessionReference,),)
 SYNCHRONIZATION: _Needs = tuple(
     [
         (wanted, so.ProfileReference)
@@ -105,8 +107,8 @@ def check(command: int, qualifier: int, found: tuple[DataObject, ...]) -> None:
     _need(COMMANDS.get(command, ()), found)
     if (command, qualifier) in QUALIFIED:
         _need(QUALIFIED[command, qualifier], found)
-    if command == so.CODE_POINTS.command and not qualifier & 0x03:
-        _need(SYNCHRONIZATION, found)
+    if command == so.CODE_POINTS.command:
+        _need(_synchronization(qualifier & _OPERATION, found), found)
     if command in _WITH_ITEMS:
         _check_items(command, found)
 
@@ -115,6 +117,14 @@ def check_envelope(tag: int, found: tuple[DataObject, ...]) -> None:
     """Raise `PeerError` if an envelope lacks what it must have."""
     _need(((objects.DeviceIdentities,),), found)
     _need(ENVELOPES.get(tag, ()), found)
+
+
+def _synchronization(operation: int, found: tuple[DataObject, ...]) -> _Needs:
+    """Give what an operation must have: a session that is to be known again has a reference."""
+    if operation:
+        return _REFERENCE if operation < _OPERATION else ()
+    told = any(isinstance(one, so.Notification) and one.mode for one in found)
+    return SYNCHRONIZATION + _REFERENCE if told else SYNCHRONIZATION
 
 
 def _need(needs: _Needs, found: tuple[DataObject, ...]) -> None:

@@ -16,6 +16,7 @@ from cardsync.toolkit.synchronization_objects import (
     CODE_POINTS,
     AuthenticationReference,
     CategoryMask,
+    Constraints,
     ProfileReference,
     SessionReference,
     SourceDatabase,
@@ -90,6 +91,7 @@ _MANDATORY = (
     TargetDatabase,
     AuthenticationReference,
     CategoryMask,
+    Constraints,
     ProfileReference,
 )
 """Objects whose comprehension is required; the others may be ignored by the terminal."""

@@ -309,6 +309,12 @@ class Retry(Fields):
     back_off: int
     jitter: int
 
+    def __post_init__(self) -> None:
+        within("attempts", self.attempts, 1, 15)
+        within("first delay", self.first_delay, 1, 255)
+        within("back-off", self.back_off, 0, 3)
+        within("jitter", self.jitter, 0, 100)
+
 
 @known(_tag(0x0C), three_octets=True)
 @dataclass(frozen=True, slots=True)
