@@ -188,18 +188,7 @@ def test_comprehension(name: str) -> None:
     assert {one: table[one] for one in found} == found
 
 
-_NOT_YET = pytest.mark.xfail(
-    strict=True, reason="the encoder sends Constraints as an object that may be passed over"
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(row[0], marks=_NOT_YET if row[0] == "Constraints" else ())
-        for row in document.table("Lengths of values")
-    ],
-)
+@pytest.mark.parametrize("name", [row[0] for row in document.table("Lengths of values")])
 def test_comprehension_as_it_is_sent(name: str) -> None:
     """What the code makes of an object of a command has the flag of table 5.1."""
     told = {row[0]: row[4] == "1" for row in document.table(STRUCTURES[0])}
@@ -230,6 +219,8 @@ def values_of(cls: type[DataObject], length: int) -> Iterable[bytes]:
         return [bytes(21) + bytes([length - 22]) + bytes(length - 22)] if length > 21 else [b""]
     if cls is so.Capability:
         return [bytes([length - 5]) + bytes(max(0, length - 5)) + bytes(4)] if length > 4 else [b""]
+    if cls is so.Retry:
+        return [bytes([1, 1, 0, 0, 0])[:length]]
     return [bytes(length)]
 
 
@@ -259,6 +250,21 @@ def test_lengths(name: str) -> None:
     assert not reads(cls, bytes(low - 1))
     if not open_ended:
         assert not any(reads(cls, value) for value in values_of(cls, high + 1))
+
+
+def test_limits_of_retry() -> None:
+    """Clause 8.10 gives each octet of Retry its least and its greatest value."""
+    clause = document.TEXT.partition("### 8.10 Retry")[2].partition("###")[0]
+    limits = [tuple(map(int, found)) for found in re.findall(r"(\d+) to (\d+) \|", clause)]
+    least, greatest = (bytes(each) for each in zip(*limits, strict=True))
+
+    assert 4 == len(limits)
+    assert reads(so.Retry, least)
+    assert reads(so.Retry, greatest)
+    for place, (low, high) in enumerate(limits):
+        beyond = [high + 1] if low == 0 else [low - 1, *([high + 1] if high < 255 else [])]
+        for octet in beyond:
+            assert not reads(so.Retry, least[:place] + bytes([octet]) + least[place + 1 :])
 
 
 def test_lengths_of_the_objects() -> None:
