@@ -112,13 +112,13 @@ class _Demo:
         self._await("operator", "ready")
         stage.keep_card()
         mobile = stage.start("mobile", "mobile")
+        self._address = f"http://127.0.0.1:{ports['http']}"
+        print(f"operator: process {operator}, {self._address}; mobile: process {mobile}")
+        print(f"{'ms':>7}  step and who                  what")
         settings = journey.mobile_settings(stage, ports, password)
         settings["max_msg_size"] = self._max_message
         stage.tell("mobile", json.dumps(settings))
         self._await("mobile", "listening")
-        self._address = f"http://127.0.0.1:{ports['http']}"
-        print(f"operator: process {operator}, {self._address}; mobile: process {mobile}")
-        print(f"{'ms':>7}  step and who                  what")
         stage.tell("mobile", "on")
 
     def _await(self, process: str, kind: str) -> None:
