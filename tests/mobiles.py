@@ -41,12 +41,13 @@ from cardsync.terminal.equipment import Equipment
 from cardsync.terminal.handset import UnattendedHandset
 from cardsync.terminal.proactive import Surroundings
 from cardsync.toolkit import envelope
+from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import GeneralResult
-from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
+from cardsync.toolkit.commands import Part, ProactiveCommand, TerminalResponse
 from cardsync.toolkit.information import DateTime
-from cardsync.toolkit.objects import Result
+from cardsync.toolkit.objects import UICC_TO_TERMINAL, CommandDetails, DataObject, Result
 from cardsync.toolkit.profile import Feature, TerminalProfile
-from cardsync.toolkit.synchronization import accepted, reference_of, status_event
+from cardsync.toolkit.synchronization import Qualifier, accepted, reference_of, status_event
 from cardsync.toolkit.synchronization_objects import Summary
 from cardsync.transport.sms import Address, Deliver, TimeStamp
 from cardsync.transport.user_data import COMMAND_HEADER, Iei, Reassembler, UserData, segment
@@ -240,6 +241,30 @@ class Agent:
     def references(self) -> list[bytes | None]:
         """The session references of the orders."""
         return [reference_of(order) for order in self.orders]
+
+
+def request(
+    *parts: Part | DataObject, flags: Qualifier | None = None, notify: int = 1
+) -> ProactiveCommand:
+    """Give a REQUEST SYNCHRONIZATION of the usual objects, or of those in their place."""
+    wanted: dict[type, Part] = {
+        type(one): Part(one, isinstance(one, so.SynchronizationProtocol | so.TransportList))
+        for one in (
+            so.SynchronizationProtocol(so.Protocol.SYNCML_DS),
+            so.TransportList((so.Transport.HTTPS, so.Transport.HTTP)),
+            so.SynchronizationType(203),
+            so.SourceDatabase.of_imei(IMEI, "devman"),
+            so.TargetDatabase.of_uri("http://dm.operator.example/s", "devman"),
+            so.Notification(notify),
+            so.SessionReference(b"abcd"),
+            so.CategoryMask(0x0013),
+        )
+    }
+    for one in parts:
+        part = one if isinstance(one, Part) else Part(one)
+        wanted[type(part.object)] = part
+    details = CommandDetails(1, so.CODE_POINTS.command, int(flags or 0))
+    return ProactiveCommand(details, UICC_TO_TERMINAL, tuple(wanted.values()))
 
 
 ALL_FEATURES = TerminalProfile.of(*Feature)

@@ -231,6 +231,14 @@ def test_hidden_entry() -> None:
     assert ((2, "Other"),) == shown == there.handset.items
 
 
+def test_all_entries_hidden() -> None:
+    """With every entry hidden the menu is taken away. TS 102 223 clause 6.4.8."""
+    there = mobile(MENU, rule('"user_activity"', '{ menu = { hide = "Update" } }'))
+    there.equipment.event(EventCode.USER_ACTIVITY, now=1.0)
+
+    assert () == there.handset.items
+
+
 def test_message() -> None:
     """A secured message is one more input of the policy; another name is not. R-34, R-45."""
     there, sender = mobile(SYNC_NOW), Sender(start=10)

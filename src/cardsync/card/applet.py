@@ -54,6 +54,7 @@ _POLL_SECONDS = 30
 _POLICY_TIMER = 1
 _LONGEST_TIMER = 24 * 60  # minutes
 _LONGEST_WITHOUT_TIME = 4 * 60  # a reset loses as much where the terminal cannot tell the time
+_NO_ITEMS = ((0, ""),)  # TS 102 223 clause 6.4.8
 _MOST_SHOWN = 32  # texts, pages and menus that wait to be offered
 _MOST_EARLY = 4
 _UICC_RESET = 0x04  # qualifier of REFRESH. TS 102 223 clause 8.6
@@ -206,9 +207,10 @@ class Applet:
             self._decide(event)
 
     def _show_menu(self) -> None:
+        """Put the policy's entries into the menu, or take the menu away where all are hidden."""
         machine = self._policy.machine
-        items = machine.menu(self._knowledge.language) if machine else ()
-        if machine is not None and items:
+        if machine is not None and machine.program.menu:
+            items = machine.menu(self._knowledge.language) or _NO_ITEMS
             self._show(commands.set_up_menu(machine.program.name, items))
 
     def polled(self) -> None:

@@ -144,7 +144,8 @@ class Proactive:
     def _set_up_menu(self, command: ProactiveCommand) -> TerminalResponse:
         title = commands.first(command.parts, objects.AlphaIdentifier)
         items = commands.every(command.parts, objects.Item)
-        pairs = tuple([(item.identifier, item.text) for item in items])
+        # The null item takes the menu away. TS 102 223 clause 6.4.8
+        pairs = tuple([(item.identifier, item.text) for item in items if item.identifier])
         self._handset.menu(title.text if title else "", pairs)
         return _answer(command, _PERFORMED)
 
