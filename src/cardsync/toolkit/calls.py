@@ -23,7 +23,7 @@ def _halves(digits: str) -> bytes:
 def _digits(octets: bytes) -> str:
     """Read a number; only its last half may be a filler."""
     digits = unswapped(octets)
-    if swapped(digits) != octets:
+    if "F" in digits or swapped(digits) != octets:
         raise ValueError("a filler stands before the last digit")
     return digits.translate(_TO_DIGITS)
 

@@ -4,6 +4,7 @@ TS 102 223 clause 8.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Self
 
 from cardsync.octets.reader import Reader
@@ -36,8 +37,7 @@ class FileList(DataObject):
             for at in range(0, len(self.octets), 2)
             if self.octets[at : at + 2] in {b"\x3f\x00", b"\x7f\xff"}
         ]
-        ends = [*starts[1:], len(self.octets)]
-        return tuple([self.octets[a:b] for a, b in zip(starts, ends, strict=True)])
+        return tuple([self.octets[a:b] for a, b in pairwise([*starts, len(self.octets)])])
 
     def value(self) -> bytes:
         """Give number and paths."""
