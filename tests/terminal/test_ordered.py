@@ -1,0 +1,200 @@
+"""What a command orders: everything is in it, and each refusal has its name. R-51 to R-57."""
+
+from dataclasses import replace
+
+import pytest
+
+from cardsync.errors import PeerError
+from cardsync.terminal.ordered import Refused, is_owed, read_order, reference_in
+from cardsync.toolkit import synchronization_objects as so
+from cardsync.toolkit.codes import TimeUnit
+from cardsync.toolkit.commands import ProactiveCommand, first
+from cardsync.toolkit.objects import DataObject, Duration
+from cardsync.toolkit.synchronization import Permanent
+from mobiles import IMEI, OTHER_IMEI, request
+
+BOTH = (so.Transport.HTTP, so.Transport.HTTPS)
+URI = so.DatabaseIdType.URI
+
+
+def without(kind: type[DataObject]) -> ProactiveCommand:
+    """Give the command without one of its objects."""
+    command = request()
+    kept = tuple([part for part in command.parts if not isinstance(part.object, kind)])
+    return replace(command, parts=kept)
+
+
+def test_everything_is_in_the_command() -> None:
+    """Server, database, type, representation, what may be sent, token and time. R-57, R-60."""
+    token = so.AuthenticationReference(so.AuthenticationScheme.ONE_TIME_TOKEN, bytes(30))
+    ordered = read_order(request(token, Duration(TimeUnit.MINUTES, 5)), IMEI, BOTH)
+
+    assert (b"abcd", so.Transport.HTTP, so.Representation.WBXML, 203) == (
+        ordered.reference,
+        ordered.transport,
+        ordered.representation,
+        ordered.kind,
+    )
+    assert ("http://dm.operator.example/s", "devman", 0x13, b"A" * 40, 300.0) == (
+        ordered.server,
+        ordered.target,
+        ordered.mask,
+        ordered.token,
+        ordered.seconds,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (so.SynchronizationProtocol(so.Protocol.OMA_DM), Permanent.PROTOCOL),
+        (so.SynchronizationProtocol(0x80), Permanent.PROTOCOL),
+        (so.SynchronizationProtocol(1, 0x20), Permanent.VERSION),
+        (so.SynchronizationProtocol(1, 0x12, so.Representation.CBOR), Permanent.REPRESENTATION),
+        (so.TransportList((so.Transport.OBEX, so.Transport.SMS)), Permanent.TRANSPORT),
+        (so.TransportList((so.Transport.HTTPS,)), Permanent.TRANSPORT),
+        (so.TransportList((0x77,)), Permanent.TRANSPORT),
+        (so.SourceDatabase.of_imei(OTHER_IMEI, "devman"), Permanent.NOT_THIS_TERMINAL),
+        (
+            so.SourceDatabase(so.DeviceIdType.ICCID, bytes(10), URI, b"x"),
+            Permanent.NOT_THIS_TERMINAL,
+        ),
+        (so.SourceDatabase.of_imei(IMEI, "contacts"), Permanent.SOURCE_UNKNOWN),
+        (
+            so.SourceDatabase(so.DeviceIdType.THIS_TERMINAL, b"", so.DatabaseIdType.AID, bytes(7)),
+            Permanent.SOURCE_UNKNOWN,
+        ),
+        (
+            so.SourceDatabase(so.DeviceIdType.THIS_TERMINAL, b"", URI, b"\xff\xfe"),
+            Permanent.SOURCE_UNKNOWN,
+        ),
+        (
+            so.TargetDatabase(so.DeviceIdType.IMEI, bytes(8), URI, b"devman"),
+            Permanent.TARGET_UNREACHABLE,
+        ),
+        (
+            so.TargetDatabase(so.DeviceIdType.URI, b"http://\xe4/", URI, b"devman"),
+            Permanent.TARGET_UNREACHABLE,
+        ),
+        (
+            so.TargetDatabase(
+                so.DeviceIdType.URI, b"http://a/", so.DatabaseIdType.WELL_KNOWN, b"\1"
+            ),
+            Permanent.TARGET_DATABASE_UNKNOWN,
+        ),
+        (so.TargetDatabase.of_uri("ftp://a/", "devman"), Permanent.TRANSPORT),
+        (so.AuthenticationReference(so.AuthenticationScheme.GBA), Permanent.CLIENT_AUTHENTICATION),
+    ],
+)
+def test_refused(changed: DataObject, reason: Permanent) -> None:
+    """A permanent error, with its name, and no traffic. R-51, R-52, R-54, R-55."""
+    with pytest.raises(Refused) as refused:
+        read_order(request(changed), IMEI, BOTH)
+
+    assert (0x3E, bytes([reason])) == (
+        refused.value.result.general,
+        refused.value.result.additional,
+    )
+    assert isinstance(refused.value, PeerError)
+    assert 0x3E == refused.value.answer
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        so.SynchronizationProtocol, so.TransportList, so.SynchronizationType, so.SourceDatabase,
+        so.TargetDatabase,
+    ],
+)  # fmt: skip
+def test_missing(kind: type[DataObject]) -> None:
+    """Without one of the objects that it needs: `36`. R-57."""
+    with pytest.raises(Refused) as refused:
+        read_order(without(kind), IMEI, BOTH)
+
+    assert 0x36 == refused.value.result.general
+
+
+@pytest.mark.parametrize("operation", [1, 2, 3])
+def test_other_operations(operation: int) -> None:
+    """Cancel and queries are beyond this agent: `30`."""
+    command = request()
+    asked = replace(command, details=replace(command.details, qualifier=operation))
+    with pytest.raises(Refused) as refused:
+        read_order(asked, IMEI, BOTH)
+
+    assert 0x30 == refused.value.result.general
+
+
+@pytest.mark.parametrize(
+    ("offered", "server", "expected"),
+    [
+        ((4, 3), "http://a/", 3),
+        ((4, 3), "https://a/", 4),
+        ((1, 5, 3), "HTTP://a/", 3),
+        ((0x99, 4), "https://a/", 4),
+    ],
+)
+def test_transport(offered: tuple[int, ...], server: str, expected: int) -> None:
+    """The first of the list that we have and that fits the address. R-52."""
+    command = request(so.TransportList(offered), so.TargetDatabase.of_uri(server, "devman"))
+
+    assert expected == read_order(command, IMEI, BOTH).transport
+
+
+@pytest.mark.parametrize("kind", [0, 200, 201, 202, 203, 204, 205])
+def test_types(kind: int) -> None:
+    """All kinds that a client may begin, and the agent's own choice. R-53."""
+    assert kind == read_order(request(so.SynchronizationType(kind)), IMEI, BOTH).kind
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        so.SourceDatabase(so.DeviceIdType.THIS_TERMINAL, b"", so.DatabaseIdType.DEFAULT, b""),
+        so.SourceDatabase(so.DeviceIdType.THIS_TERMINAL, b"", URI, b"./devman"),
+        so.SourceDatabase.of_imei(IMEI, "devman"),
+    ],
+)
+def test_sources(source: so.SourceDatabase) -> None:
+    """The terminal's own database by each of its names. R-54."""
+    assert b"abcd" == read_order(request(source), IMEI, BOTH).reference
+
+
+def test_least_is_sent_by_default() -> None:
+    """Without a category mask identity and language may be sent, no more. O-6."""
+    assert 0x0003 == read_order(without(so.CategoryMask), IMEI, BOTH).mask
+
+
+@pytest.mark.parametrize(("notify", "owed"), [(0, False), (1, True), (2, True)])
+def test_notification(notify: int, *, owed: bool) -> None:
+    """The card hears of the end only if it wants to. R-56."""
+    assert owed is is_owed(request(notify=notify))
+    assert not is_owed(without(so.Notification))
+
+
+def test_reference_of_a_command_without_one() -> None:
+    """The same command has the same reference, another one has another. O-2."""
+    plain = without(so.SessionReference)
+    renumbered = replace(plain, details=replace(plain.details, number=9))
+    other = replace(plain, parts=plain.parts[1:])
+
+    assert 8 == len(reference_in(plain))
+    assert reference_in(plain) == reference_in(renumbered) != reference_in(other)
+
+
+@pytest.mark.parametrize("scheme", [None, so.AuthenticationScheme.NONE])
+def test_no_token(scheme: so.AuthenticationScheme | None) -> None:
+    """Without a token there is no account. O-5."""
+    parts = [] if scheme is None else [so.AuthenticationReference(scheme)]
+
+    assert read_order(request(*parts), IMEI, BOTH).token is None
+
+
+def test_token_is_not_shown() -> None:
+    """A token is as good as a password while it lasts."""
+    token = so.AuthenticationReference(so.AuthenticationScheme.ONE_TIME_TOKEN, b"s" * 30)
+    ordered = read_order(request(token), IMEI, BOTH)
+
+    assert ordered.token is not None
+    assert ordered.token.decode() not in repr(ordered)
+    assert first(request(token).parts, so.AuthenticationReference) == token
