@@ -11,6 +11,7 @@ a type of command, the BER tag of an envelope, or `of_event` of an event.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import ClassVar, Self, TypeVar
 
 from cardsync.errors import CardsyncError, PeerError
@@ -105,6 +106,12 @@ def classes() -> tuple[type[DataObject], ...]:
 
 def read(tag: int, three_octets: bool, value: bytes, place: int | None = None) -> DataObject:
     """Make the object of a tag and a value; raise `MalformedObject` if its class cannot read it."""
+    if len(value) <= _SHORT:
+        return _read_short(tag, three_octets, value, place)
+    return _read(tag, three_octets, value, place)
+
+
+def _read(tag: int, three_octets: bool, value: bytes, place: int | None) -> DataObject:
     cls = _KNOWN.get((tag, three_octets))
     if not three_octets:
         cls = _ELSEWHERE.get((tag, place), cls)
@@ -114,6 +121,11 @@ def read(tag: int, three_octets: bool, value: bytes, place: int | None = None) -
         return cls.read(value)
     except (ValueError, CardsyncError) as exc:
         raise MalformedObject(cls.__name__, value, exc) from exc
+
+
+_SHORT = 3
+_read_short = lru_cache(maxsize=1024)(_read)
+"""The same few short objects come again and again, and an object that is the same is shared."""
 
 
 def decode(tlv: ComprehensionTlv, place: int | None = None) -> DataObject:

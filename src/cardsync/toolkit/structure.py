@@ -123,8 +123,8 @@ def _synchronization(operation: int, found: tuple[DataObject, ...]) -> _Needs:
     """Give what an operation must have: a session that is to be known again has a reference."""
     if operation:
         return _REFERENCE if operation < _OPERATION else ()
-    told = any(isinstance(one, so.Notification) and one.mode for one in found)
-    return SYNCHRONIZATION + _REFERENCE if told else SYNCHRONIZATION
+    told = [one.mode for one in found if isinstance(one, so.Notification)]
+    return SYNCHRONIZATION + _REFERENCE if any(told) else SYNCHRONIZATION
 
 
 def _need(needs: _Needs, found: tuple[DataObject, ...]) -> None:
