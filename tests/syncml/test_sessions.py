@@ -358,12 +358,14 @@ class Replicas(RuleBasedStateMachine):
     person changed or deleted it where it stood, or it lost a conflict and was kept.
     """
 
-    rule_of_store = Rule.CLIENT_WINS
+    def make_pair(self) -> Pair:
+        """Make the two replicas."""
+        return Pair()
 
     @initialize(conflict_rule=st.sampled_from(Rule), small=st.booleans())
     def begin(self, conflict_rule: Rule, small: bool) -> None:
         """Begin with nothing."""
-        self.pair = Pair()
+        self.pair = self.make_pair()
         self.pair.store.rule = conflict_rule
         if small:
             self.pair.client_config = lambda config: replace(config, max_msg_size=900)

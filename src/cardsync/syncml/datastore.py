@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+ANY_TYPE = "*/*"
+"""The content type of a datastore that takes items of any type and tells that of each."""
+
 
 class ChangeKind(IntEnum):
     """What happened to an item, or shall happen to it."""
@@ -33,6 +36,7 @@ class Change:
     the one that makes `changes` go on after this change.
     To `apply`: `identifier` is ours where the session knows it, else empty; then `peer` says
     which item is meant.
+    `type` is the media type of this item where the datastore has items of any type (`ANY_TYPE`).
     """
 
     kind: ChangeKind
@@ -40,6 +44,7 @@ class Change:
     data: bytes | None = None
     peer: str | None = None
     token: str = ""
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from cardsync.syncml.codec import media_type
-from cardsync.syncml.datastore import Change, ChangeKind
+from cardsync.syncml.datastore import ANY_TYPE, Change, ChangeKind
 from cardsync.syncml.elements import (
     Add,
     Command,
@@ -83,9 +83,8 @@ class Receiver:
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):
             return (StatusCode.NOT_SUPPORTED if command.soft else 0), None
-        given = item.meta.type if item.meta and item.meta.type else None
-        given = given or (command.meta.type if command.meta else None)
-        if given and media_type(given) != self._content_type:
+        given = _type(command, item)
+        if given and self._content_type not in (ANY_TYPE, media_type(given)):
             return StatusCode.UNSUPPORTED_TYPE, None
         if not isinstance(item.data, bytes):
             return StatusCode.INCOMPLETE, None
@@ -160,6 +159,12 @@ def _answer(
             target_refs=(item.target.uri,) if item.target else (),
             source_refs=(item.source.uri,) if item.source else (),
         )
+
+
+def _type(command: Manipulation, item: Item) -> str | None:
+    """Give the type of an item, which may stand at its command."""
+    given = item.meta.type if item.meta and item.meta.type else None
+    return given or (command.meta.type if command.meta else None)
 
 
 def _name(item: Item) -> str:

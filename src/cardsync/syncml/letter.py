@@ -216,10 +216,10 @@ class Letter:
     ) -> tuple[Manipulation, ...]:
         """Write pieces as few commands; the rest of a cut item comes before all others."""
         at = 1 if pieces and _is_rest(pieces[0]) else 0
-        ordered = [*pieces[:at], *sorted(pieces[at:], key=lambda piece: piece.change.kind)]
+        ordered = [*pieces[:at], *sorted(pieces[at:], key=_sort)]
         return tuple(
-            self._command(kind, tuple(group), item_type, address)
-            for kind, group in groupby(ordered, key=lambda piece: piece.change.kind)
+            self._command(kind, tuple(group), kept or item_type, address)
+            for (kind, kept), group in groupby(ordered, key=_sort)
         )
 
     def _command(
@@ -236,6 +236,10 @@ class Letter:
             data, form = base64.b64encode(data), "b64"
         meta = Meta(format=form, size=piece.size) if form or piece.size is not None else None
         return Item(named.target, named.source, meta, data, piece.more)
+
+
+def _sort(piece: Piece) -> tuple[ChangeKind, str]:
+    return piece.change.kind, piece.change.type or ""
 
 
 def is_wbxml(content_type: str) -> bool:

@@ -40,6 +40,16 @@ def decode(octets: bytes) -> Message:
     return reading.message(Parser(octets, _MESSAGE, budget).root(), nested)
 
 
+def parse(octets: bytes) -> Node:
+    """Read a message to a tree, without judging it; raise `MalformedMessage`."""
+    return Parser(octets, _MESSAGE, Budget()).root()
+
+
+def parse_device(octets: bytes) -> Node:
+    """Read device information to a tree; raise `MalformedMessage`."""
+    return Parser(octets, _DEVICE, Budget()).root()
+
+
 def uintvar(value: int) -> bytes:
     """Write an unsigned integer in groups of seven bits. WBXML 1.3 clause 5.1, mb_u_int32."""
     if value < 0x80:

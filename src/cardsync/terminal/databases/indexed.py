@@ -1,0 +1,389 @@
+"""The contract of a datastore (`syncml.datastore`) over any collection and its index.
+
+Names on the wire are the names of the items. The owner of the collection may change it at any
+time, in the middle of a session too: what he changed is noticed before an item is replaced.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from cardsync.errors import PeerError
+from cardsync.syncml.datastore import (
+    Anchors,
+    Applied,
+    Change,
+    ChangeKind,
+    Mapping,
+    Rule,
+)
+from cardsync.terminal.databases.dates import newer
+from cardsync.terminal.databases.index import Index
+
+_OK, _ADDED, _NOT_DELETED, _NOT_FOUND, _CONFLICT = 200, 201, 211, 404, 409
+_FAILED = 510
+_ROWS: Final = 10_000  # in one statement; SQLite takes 32,766 values
+
+_Row = tuple[int, str, bytes, int]
+"""Number of an item, its name, the digest of its content, whether it is a tombstone."""
+
+
+class IndexedDatastore:
+    """A collection as one peer sees it; what both roles share."""
+
+    _kept_anchors = 1
+
+    def __init__(self, index: Index, name: str, peer: str) -> None:
+        self.name = name
+        self.content_type = index.collection.content_type
+        self.content_version = index.collection.content_version
+        self._index = index
+        self._collection = index.collection
+        self._peer = index.peer(peer)
+
+    def anchors(self) -> Sequence[Anchors]:
+        """Give what was agreed, the newest first; see what the owner has changed since."""
+        self._index.scan()
+        return [Anchors(*each) for each in self._agreed()]
+
+    def token(self) -> str:
+        """Name the present state."""
+        with self._index.transaction():
+            return str(self._index.serial())
+
+    def changes(self, since: str | None) -> Iterator[Change]:
+        """Yield what changed since a token, the oldest first; for None every item, as ADD."""
+        self._index.scan()
+        for name, deleted, peer, at_peer, last in self._changed(since):
+            data = None if deleted else self._collection.read(name)
+            if deleted:
+                yield Change(ChangeKind.DELETE, name, None, peer, str(last))
+            elif data is not None:  # else it was removed just now: the next scan tells
+                kind = ChangeKind.REPLACE if at_peer and since is not None else ChangeKind.ADD
+                kept = self._collection.type_of(data)
+                yield Change(kind, name, data, peer, str(last), kept)
+
+    def count(self, since: str | None) -> int:
+        """Count what `changes` yields."""
+        self._index.scan()
+        return len(self._changed(since))
+
+    def size(self) -> int:
+        """Count the items."""
+        with self._index.transaction():
+            return self._index.count()
+
+    def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """Do what the peer asks, in this order, and answer each.
+
+        409 for an item that its owner has changed since it was looked at last.
+        """
+        with self._index.transaction(), self._collection.batch():
+            return [self._try(change) for change in changes]
+
+    def forget(self) -> str:
+        """Begin anew: no item is known to be at the peer, nothing is agreed."""
+        with self._index.transaction() as connection:
+            token = self._index.serial()
+            connection.execute("UPDATE peer_items SET at_peer = 0 WHERE peer = ?", (self._peer,))
+            # Each item gets the next number in the order of the numbers that they had.
+            items = connection.execute(
+                """INSERT INTO peer_items (peer, item, serial, at_peer, anew)
+                   SELECT peer, item, :token + row_number() OVER (ORDER BY last), 0, 1
+                   FROM seen WHERE peer = :peer AND NOT deleted
+                   ON CONFLICT (peer, item) DO UPDATE SET serial = excluded.serial, anew = 1""",
+                {"peer": self._peer, "token": token},
+            ).rowcount
+            connection.execute(
+                "UPDATE peers SET anchors = '[]', oldest = 0, forgotten = ? WHERE peer = ?",
+                (self._index.next_serial(items), self._peer),
+            )
+        return str(token)
+
+    def prune(self) -> int:
+        """Remove what the peer has not sent since `forget`, as it would; give how many."""
+        self._index.scan()
+        with self._index.transaction() as connection, self._collection.batch():
+            left = connection.execute(
+                """SELECT item, seen.name FROM seen JOIN peers USING (peer) WHERE peer = ?
+                   AND NOT deleted AND NOT at_peer AND last <= forgotten""",
+                (self._peer,),
+            ).fetchall()
+            for item, name in left:
+                self._remove(item, name)
+        return len(left)
+
+    def commit(self, anchors: Anchors) -> None:
+        """Keep what was agreed; tombstones of which every peer has heard are taken away."""
+        agreed = [[anchors.own, anchors.peer, anchors.token], *self._agreed()]
+        kept = agreed[: self._kept_anchors]
+        with self._index.transaction() as connection:
+            connection.execute("UPDATE peer_items SET anew = 0 WHERE peer = ?", (self._peer,))
+            connection.execute(
+                "UPDATE peers SET anchors = ?, oldest = ?, mapped = ? WHERE peer = ?",
+                (json.dumps(kept), int(kept[-1][2]), self._index.serial(), self._peer),
+            )
+            connection.execute(
+                "DELETE FROM items WHERE deleted AND serial <= (SELECT min(oldest) FROM peers)"
+            )
+
+    def _agreed(self) -> list[list[str]]:
+        with self._index.transaction() as connection:
+            row = connection.execute("SELECT anchors FROM peers WHERE peer = ?", (self._peer,))
+            return [[str(part) for part in each] for each in json.loads(row.fetchone()[0])]
+
+    def _changed(self, since: str | None) -> list[Any]:
+        """Read what is owed to the peer since a token; everything for None."""
+        with self._index.transaction() as connection:
+            return connection.execute(
+                """SELECT name, deleted, peer_name, at_peer, last FROM seen
+                   WHERE peer = :peer AND CASE WHEN :after IS NULL THEN NOT deleted
+                   ELSE owed AND last > :after AND (at_peer OR NOT deleted OR :tell) END
+                   ORDER BY last""",
+                {
+                    "peer": self._peer,
+                    "after": since and int(since),
+                    "tell": self._tells_every_deletion,
+                },
+            ).fetchall()
+
+    _tells_every_deletion = False
+
+    # --- what the peer asks -----------------------------------------------------------------
+
+    def _try(self, change: Change) -> Applied:
+        try:
+            return self._apply(change)
+        except PeerError as exc:
+            return Applied(exc.answer or _FAILED, change.identifier)
+        except OSError:
+            return Applied(_FAILED, change.identifier)
+
+    def _apply(self, change: Change) -> Applied:
+        row = self._find(change)
+        if row is not None and not self._is_as_seen(row):
+            return Applied(_CONFLICT, row[1])
+        if change.kind is ChangeKind.DELETE:
+            return self._delete(row)
+        if row is None and change.identifier:
+            return Applied(_NOT_FOUND, change.identifier)
+        item, name, created = self._write(row, change.data or b"", change.peer or "")
+        self._note(item, at_peer=True)
+        if change.peer is not None:
+            self._name(item, change.peer)
+        return Applied(_ADDED if created else _OK, name)
+
+    def _write(self, row: _Row | None, data: bytes, wanted: str) -> tuple[int, str, bool]:
+        """Write content; give the item, its name, and whether it is new."""
+        if row is not None and not row[3] and row[2] == sha256(data).digest():
+            return row[0], row[1], False
+        name = row[1] if row else self._free(wanted, data)
+        stamp = self._collection.write(name, data)
+        kept = self._collection.read(name) if stamp else data
+        item = self._index.note(name, stamp, data if kept is None else kept)
+        return item, name, row is None or bool(row[3])
+
+    def _free(self, wanted: str, data: bytes) -> str:
+        """Give a name that neither an item nor a tombstone has."""
+        name = self._collection.name(wanted, data)
+        while self._row("name = ?", name) is not None:
+            name = self._collection.name("", data)
+        return name
+
+    def _delete(self, row: _Row | None) -> Applied:
+        if row is None:
+            return Applied(_NOT_DELETED, "")
+        item, name, _, deleted = row
+        if not deleted:
+            self._remove(item, name)
+        self._note(item, at_peer=False)
+        return Applied(_NOT_DELETED if deleted else _OK, name)
+
+    def _remove(self, item: int, name: str) -> None:
+        self._collection.remove(name)
+        self._index.bury(name)
+        self._note(item, at_peer=False)
+
+    def _find(self, change: Change) -> _Row | None:
+        """Find the item that a change means, which may be a tombstone."""
+        if change.identifier:
+            return self._row("name = ?", change.identifier)
+        return self._row(
+            "item = (SELECT item FROM peer_items WHERE peer = ? AND name = ?)",
+            self._peer,
+            change.peer,
+        )
+
+    def _row(self, condition: str, *values: object) -> _Row | None:
+        found: _Row | None = self._index.connection.execute(
+            f"SELECT item, name, digest, deleted FROM items WHERE {condition}",  # noqa: S608  # ours
+            values,
+        ).fetchone()
+        return found
+
+    def _is_as_seen(self, row: _Row) -> bool:
+        """Say whether the owner has left an item as it was when it was looked at."""
+        data = self._collection.read(row[1])
+        if data is None:
+            return bool(row[3])
+        return not row[3] and sha256(data).digest() == row[2]
+
+    def _note(self, item: int, *, at_peer: bool) -> None:
+        """Note that the last change of an item is the peer's."""
+        self._index.connection.execute(
+            """INSERT INTO peer_items (peer, item, serial, at_peer) VALUES (?, ?, ?, ?)
+               ON CONFLICT (peer, item) DO UPDATE
+               SET serial = excluded.serial, at_peer = excluded.at_peer, anew = 0""",
+            (self._peer, item, self._index.next_serial(), at_peer),
+        )
+
+    def _name(self, item: int, name: str | None) -> None:
+        """Give an item the peer's name; who had the name before is no longer at the peer."""
+        values = {"peer": self._peer, "item": item, "name": name, "serial": self._index.serial()}
+        self._index.connection.execute(
+            """UPDATE peer_items SET name = NULL, at_peer = 0
+               WHERE peer = :peer AND name = :name AND item <> :item""",
+            values,
+        )
+        self._index.connection.execute(
+            """UPDATE peer_items SET name = :name, named = :serial
+               WHERE peer = :peer AND item = :item""",
+            values,
+        )
+
+
+class IndexedClient(IndexedDatastore):
+    """A collection in the role of the client."""
+
+    _tells_every_deletion = True  # a session that broke may have taken the item to the server
+
+    def mappings(self) -> Sequence[Mapping]:
+        """Give what the server added since the last commit."""
+        with self._index.transaction() as connection:
+            rows = connection.execute(
+                """SELECT items.name, p.name FROM peer_items AS p JOIN peers USING (peer)
+                   JOIN items USING (item)
+                   WHERE peer = ? AND p.name IS NOT NULL AND named > mapped ORDER BY named""",
+                (self._peer,),
+            ).fetchall()
+        return [Mapping(name, peer) for name, peer in rows]
+
+    def commit(self, anchors: Anchors) -> None:
+        """Keep what was agreed: what we changed until its token is at the server."""
+        with self._index.transaction() as connection:
+            connection.execute(
+                """INSERT INTO peer_items (peer, item, serial, at_peer)
+                   SELECT ?, item, 0, 1 FROM items WHERE added <= ? AND NOT deleted
+                   ON CONFLICT (peer, item) DO UPDATE SET at_peer = 1 WHERE NOT at_peer""",
+                (self._peer, int(anchors.token)),
+            )
+            super().commit(anchors)
+
+
+class IndexedServer(IndexedDatastore):
+    """A collection in the role of the server; versions that lost a conflict become files."""
+
+    _kept_anchors = 2
+
+    def __init__(self, index: Index, name: str, peer: str, rule: Rule) -> None:
+        super().__init__(index, name, peer)
+        self.rule = rule
+
+    def merge(self, ours: bytes, theirs: bytes) -> bytes | None:
+        """Merge two versions field by field, where the collection knows of fields."""
+        return self._collection.merge(ours, theirs)
+
+    def newer(self, ours: Change, theirs: Change) -> bool:
+        """Compare the dates that both versions carry; what carries none is the newer one."""
+        return newer(ours.data, theirs.data)
+
+    def conflicts(self, since: str, changes: Sequence[Change]) -> Sequence[Change | None]:
+        """Find our own change of each item that the peer changed."""
+        own = {change.identifier: change for change in self._own(since, changes)}
+        alike: dict[bytes | None, list[str]] = {}
+        for change in own.values():
+            if change.kind is ChangeKind.ADD:
+                alike.setdefault(change.data, []).append(change.identifier)
+        found = []
+        for change in changes:
+            row = self._find(change)
+            name = row[1] if row else None
+            if name is None and change.kind is not ChangeKind.DELETE:
+                name = next((each for each in alike.get(change.data, ()) if each in own), None)
+            found.append(own.pop(name, None) if name else None)
+        return found
+
+    def map(self, mappings: Sequence[Mapping]) -> Sequence[int]:
+        """Learn the client's names of items that we added."""
+        with self._index.transaction():
+            return [self._map(mapping) for mapping in mappings]
+
+    def keep(self, losers: Sequence[Change]) -> None:
+        """Write the versions that lost a conflict into the folder `lost`, numbered."""
+        home = self._index.home / "lost"
+        home.mkdir(exist_ok=True)
+        for loser in losers:
+            if loser.data is not None:
+                name = loser.identifier or self._collection.name(loser.peer or "", loser.data)
+                number = self._index.serial() + len(list(home.iterdir()))
+                (home / f"{number}.{name.replace('/', '_')}").write_bytes(loser.data)
+
+    def _own(self, since: str, changes: Sequence[Change]) -> Iterator[Change]:
+        """Give our changes that may be of the same items: by the peer's name or the content."""
+        self._index.scan()
+        names = [change.peer for change in changes]
+        digests = [None if change.data is None else sha256(change.data).digest()
+                   for change in changes]  # fmt: skip
+        for at in range(0, len(changes), _ROWS):
+            part = names[at : at + _ROWS], digests[at : at + _ROWS]
+            yield from self._among(int(since), *part)
+
+    def _among(
+        self, since: int, names: list[str | None], digests: list[bytes | None]
+    ) -> list[Change]:
+        marks = ",".join("?" * len(names))
+        rows = self._index.connection.execute(
+            f"""SELECT name, deleted, peer_name, at_peer, last FROM seen
+                WHERE peer = ? AND owed AND last > ? AND (at_peer OR NOT deleted)
+                AND (peer_name IN ({marks}) OR (digest IN ({marks}) AND NOT at_peer))
+                ORDER BY last""",  # noqa: S608  # question marks
+            (self._peer, since, *names, *digests),
+        ).fetchall()
+        return [self._change(*row) for row in rows]
+
+    def _change(self, name: str, deleted: int, peer: str, at_peer: int, last: int) -> Change:
+        data = None if deleted else self._collection.read(name)
+        if data is None:
+            return Change(ChangeKind.DELETE, name, None, peer, str(last))
+        kind = ChangeKind.REPLACE if at_peer else ChangeKind.ADD
+        return Change(kind, name, data, peer, str(last))
+
+    def _map(self, mapping: Mapping) -> int:
+        row = self._row("name = ?", mapping.identifier)
+        if row is None:
+            return _NOT_FOUND
+        self._place(row[0], mapping.peer)
+        return _OK
+
+    def _place(self, item: int, peer: str | None) -> None:
+        """Note by what name the peer has an item, None if it does not have it."""
+        self._index.connection.execute(
+            """INSERT INTO peer_items (peer, item, serial, at_peer) VALUES (?1, ?2, 0, ?3)
+               ON CONFLICT (peer, item) DO UPDATE SET at_peer = ?3""",
+            (self._peer, item, peer is not None),
+        )
+        self._name(item, peer)
+
+    def _apply(self, change: Change) -> Applied:
+        if change.kind is not ChangeKind.MERGE:
+            return super()._apply(change)
+        row = self._row("name = ?", change.identifier) if change.identifier else None
+        if row is not None and not self._is_as_seen(row):
+            return Applied(_CONFLICT, row[1])
+        name = row[1] if row else self._free("", change.data or b"")
+        data = change.data or b""
+        stamp = self._collection.write(name, data)
+        item = self._index.note(name, stamp, data)
+        self._place(item, change.peer)
+        return Applied(_OK, name)

@@ -1,0 +1,55 @@
+"""A database by what a person writes: DATABASE=FOLDER or DATABASE=FILE.sqlite#TABLE.
+
+What is remembered of it lies beside it in the hidden folder ".NAME.cardsync": anchors, what
+changed, and under `lost` the versions that lost a conflict.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cardsync.errors import ConfigError
+from cardsync.syncml.datastore import ANY_TYPE, Rule
+from cardsync.terminal.databases.index import Index
+from cardsync.terminal.databases.indexed import IndexedClient, IndexedServer
+from cardsync.terminal.databases.table import Table
+from cardsync.terminal.databases.vdir import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open database: `name` is what peers call it."""
+
+    name: str
+    index: Index
+
+    def client(self, peer: str) -> IndexedClient:
+        """Give it in the role of the client of one server database."""
+        return IndexedClient(self.index, self.name, peer)
+
+    def server(self, peer: str, rule: Rule) -> IndexedServer:
+        """Give it in the role of the server of one device."""
+        return IndexedServer(self.index, self.name, peer, rule)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.index.close()
+        if isinstance(self.index.collection, Table):
+            self.index.collection.close()
+
+
+def open_source(text: str, content_type: str = ANY_TYPE) -> Source:
+    """Open what a person named. Raises `ConfigError`."""
+    name, equals, place = text.partition("=")
+    name = name.removeprefix("./")
+    if not equals or not name or not place:
+        raise ConfigError(
+            f"{text}: DATABASE=FOLDER or DATABASE=FILE.sqlite#TABLE is expected, "
+            "such as notes=./my-notes"
+        )
+    file, hash_sign, table = place.rpartition("#")
+    if hash_sign and file and table and not Path(place).is_dir():
+        path = Path(file).absolute()
+        beside = path.with_name(f".{path.name}.{table.replace('/', '_')}.cardsync")
+        return Source(name, Index(beside, Table(path, table, content_type)))
+    path = Path(place).absolute()
+    return Source(name, Index(path.with_name(f".{path.name}.cardsync"), Folder(path, content_type)))

@@ -1,0 +1,139 @@
+"""A folder with one item a file: notes, vCards, calendar entries.
+
+The name of the file is the name of the item. Hidden files, folders within, and files whose names
+cannot be printed are no items. A file is replaced as a whole, never half written.
+"""
+
+import errno
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Final
+
+from cardsync.errors import ConfigError, PeerError
+from cardsync.syncml.datastore import ANY_TYPE
+
+_MARK: Final = "user.cardsync"
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+=, -]{0,99}")
+"""Names of a peer that become names of files; all others are replaced by a number."""
+
+_SETTLED_NANOSECONDS: Final = 100_000_000
+"""A file as young as this may change once more without its stamp showing it."""
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DEVICE_FULL, _FAILED = 420, 510
+
+_BEGIN: Final = re.compile(rb"BEGIN:(VCARD|VCALENDAR)\s", re.IGNORECASE)
+_VERSION: Final = re.compile(rb"^VERSION:([0-9.]+)", re.IGNORECASE | re.MULTILINE)
+_TYPES: Final = {
+    (b"VCARD", b"2.1"): "text/x-vcard",
+    (b"VCARD", b""): "text/vcard",
+    (b"VCALENDAR", b"1.0"): "text/x-vcalendar",
+    (b"VCALENDAR", b""): "text/calendar",
+}
+_LOOKED_AT: Final = 2048  # octets of an item, from its beginning, that tell its type
+
+
+class Folder:
+    """The files of a folder, made if it is not there; raises `ConfigError` if it cannot be used."""
+
+    def __init__(self, path: Path, content_type: str = ANY_TYPE, content_version: str = "") -> None:
+        self.content_type = content_type
+        self.content_version = content_version
+        self._path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            next(path.iterdir(), None)
+        except OSError as exc:
+            raise ConfigError(f"folder {path} cannot be used: {exc.strerror}") from exc
+
+    def identity(self) -> str:
+        """Give the mark of the folder; where the file system takes none, what it is known by."""
+        with suppress(OSError, AttributeError):
+            try:
+                mark = os.getxattr(self._path, _MARK)
+            except OSError:
+                mark = secrets.token_hex(8).encode()
+                os.setxattr(self._path, _MARK, mark)
+            return mark.decode("latin-1")
+        there = self._path.stat()
+        return f"{there.st_dev}.{there.st_ino}"
+
+    def batch(self) -> AbstractContextManager[object]:
+        """Do nothing: every file is written by itself."""
+        return nullcontext()
+
+    def stamps(self) -> Mapping[str, str]:
+        """Give what the file system tells of each file, unless it is too young to be sure."""
+        now = time.time_ns()
+        found = {}
+        for entry in self._files():
+            with suppress(FileNotFoundError):  # removed while we look
+                found[entry.name] = _stamp(entry.stat(), now)
+        return found
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file."""
+        try:
+            return (self._path / name).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+
+    def write(self, name: str, data: bytes) -> str:
+        """Put a file into the place of the old one."""
+        beside = self._path / f".{secrets.token_hex(6)}.part"
+        try:
+            try:
+                beside.write_bytes(data)
+                beside.replace(self._path / name)
+                return _stamp((self._path / name).stat(), time.time_ns())
+            except OSError:
+                beside.unlink(missing_ok=True)
+                raise
+        except OSError as exc:
+            answer = _DEVICE_FULL if exc.errno in _FULL else _FAILED
+            raise PeerError(f"file {name}: {exc.strerror}", answer=answer) from exc
+
+    def name(self, wanted: str, data: bytes) -> str:
+        """Give the peer's name if it makes a good file name that is free, else another one."""
+        del data
+        free = wanted if _NAME.fullmatch(wanted) else secrets.token_hex(6)
+        while (self._path / free).exists():
+            free = secrets.token_hex(6)
+        return free
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        (self._path / name).unlink(missing_ok=True)
+
+    def type_of(self, data: bytes) -> str | None:
+        """Tell the type by the beginning of the content."""
+        if self.content_type != ANY_TYPE:
+            return None
+        kind = _BEGIN.match(data.lstrip()[:_LOOKED_AT])
+        if not kind:
+            return "text/plain"
+        version = _VERSION.search(data[:_LOOKED_AT])
+        name = kind[1].upper()
+        return _TYPES.get((name, version[1] if version else b""), _TYPES[name, b""])
+
+    def merge(self, ours: bytes, theirs: bytes) -> bytes | None:
+        """Merge nothing: a file has no fields that we know."""
+        return ours if ours == theirs else None
+
+    def _files(self) -> Iterator["os.DirEntry[str]"]:
+        with os.scandir(self._path) as entries:
+            for entry in entries:
+                hidden = entry.name.startswith(".") or not entry.name.isprintable()
+                if not hidden and entry.is_file():
+                    yield entry
+
+
+def _stamp(found: os.stat_result, now: int) -> str:
+    if now - found.st_mtime_ns < _SETTLED_NANOSECONDS:
+        return ""
+    return f"{found.st_mtime_ns}.{found.st_ctime_ns}.{found.st_size}.{found.st_ino}"

@@ -1,0 +1,195 @@
+"""Folders and tables as datastores of both roles: whole sessions over real files."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from cardsync.errors import ConfigError
+from cardsync.syncml.datastore import Anchors, Change, ChangeKind, Rule
+from cardsync.syncml.elements import AlertCode
+from cardsync.terminal.databases.sources import open_source
+from syncml.files import FolderPair
+from syncml.test_sessions import Replicas
+
+KINDS = [kind for kind in AlertCode if 200 <= kind <= 205]
+ADD, REPLACE, DELETE = ChangeKind.ADD, ChangeKind.REPLACE, ChangeKind.DELETE
+
+
+@pytest.fixture
+def pair() -> Iterator[FolderPair]:
+    """Give two folders, the client's with items, synchronized."""
+    made = FolderPair()
+    for number in range(10):
+        made.client.put(f"item{number}", b"content %d" % number)
+    assert made.sync().ok
+    yield made
+    made.close()
+
+
+def change(pair: FolderPair) -> None:
+    """Change both folders in every way."""
+    pair.client.put("item1", b"changed by the client")
+    pair.client.remove("item2")
+    pair.client.put("new", b"added by the client")
+    pair.store.put("item3", b"changed by the server")
+    pair.store.remove("item4")
+    pair.store.put("fresh", b"added by the server")
+
+
+def test_names_of_files_are_kept(pair: FolderPair) -> None:
+    """Both folders look the same where names are free."""
+    change(pair)
+
+    assert pair.sync().ok
+    assert pair.client.items() == pair.store.items()
+    assert 10 == len(pair.client.items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind(pair: FolderPair, kind: AlertCode) -> None:
+    """Alerts 200 to 205 over changes on both sides. Requirements R-01, R-53."""
+    change(pair)
+    client, server = set(pair.client.items().values()), set(pair.store.items().values())
+
+    result = pair.sync(kind)
+
+    mine, theirs = set(pair.client.items().values()), set(pair.store.items().values())
+    assert (200, kind) == (result.status, result.databases[0].performed)
+    assert (mine == client) == (kind in {202, 203})
+    assert (theirs == server) == (kind in {204, 205})
+    assert pair.equal() == (kind in {200, 201, 203, 205})
+    assert pair.sync().ok
+    assert pair.equal()
+
+
+def test_loser_becomes_a_file(pair: FolderPair) -> None:
+    """The version that lost a conflict can be read, the client's and ours. Requirement O-9."""
+    for rule in (Rule.CLIENT_WINS, Rule.SERVER_WINS):
+        pair.store.rule = rule
+        pair.client.put("item7", b"of the client, %d" % rule)
+        pair.store.put("item7", b"of the server, %d" % rule)
+        assert pair.sync().ok
+
+    assert {b"of the server, 1", b"of the client, 2"} == pair.theirs.lost()
+    assert pair.equal()
+
+
+def test_newest_goes_by_the_dates_of_items(pair: FolderPair) -> None:
+    """A vCard's REV decides under the rule NEWEST."""
+    pair.store.rule = Rule.NEWEST
+    pair.client.put("item7", b"BEGIN:VCARD\nREV:20240101T000000Z\n")
+    pair.store.put("item7", b"BEGIN:VCARD\nREV:20250101T000000Z\n")
+
+    assert pair.sync().ok
+    assert b"BEGIN:VCARD\nREV:20250101T000000Z\n" == pair.client.items()["item7"]
+
+
+def test_edit_that_was_not_seen_is_not_overwritten(pair: FolderPair) -> None:
+    """409 for an item that its owner changed or removed since it was looked at; it stays."""
+    store = pair.mine
+    since = store.token()
+    store.put("item1", b"a person wrote this")
+    store.remove("item2")
+    asked = [
+        Change(REPLACE, "item1", b"x"), Change(DELETE, "item2"), Change(REPLACE, "item3", b"y")
+    ]  # fmt: skip
+
+    assert [409, 409, 200] == [each.code for each in store.apply(asked)]
+    assert b"a person wrote this" == store.items()["item1"]
+    assert {"item1": REPLACE, "item2": DELETE} == {
+        each.identifier: each.kind for each in store.changes(since)
+    }
+
+
+def test_folder_that_was_made_anew_is_another_one(tmp_path: Path) -> None:
+    """Nothing of the old one is remembered, so nothing is deleted elsewhere because of it."""
+    source = open_source(f"db={tmp_path / 'f'}")
+    store = source.client("server")
+    store.commit(Anchors("1", "1", store.token()))
+    source.close()
+    (tmp_path / "f").rename(tmp_path / "g")
+
+    again = open_source(f"db={tmp_path / 'f'}")
+    assert () == tuple(again.client("server").anchors())
+    again.close()
+    moved = open_source(f"db={tmp_path / 'f'}")
+    moved.close()
+
+
+def test_tombstones_go_when_all_have_heard(pair: FolderPair) -> None:
+    """A deletion that every peer knows is forgotten."""
+    pair.client.remove("item1")
+    assert pair.sync().ok
+    assert pair.sync().ok
+
+    rows = pair.mine._index.connection.execute("SELECT count(*) FROM items")
+    assert 9 == rows.fetchone()[0]
+
+
+def test_two_devices_share_a_folder(tmp_path: Path) -> None:
+    """What one device sent is told to the other."""
+    source = open_source(f"db={tmp_path / 'f'}")
+    one, two = (source.server(name, Rule.CLIENT_WINS) for name in ("one", "two"))
+    since = two.token()
+    one.apply([Change(ADD, "", b"x", "c1")])
+
+    assert [] == list(one.changes(since))
+    assert [(ADD, b"x", "text/plain")] == [(e.kind, e.data, e.type) for e in two.changes(since)]
+    assert (1, 1) == (two.size(), two.count(since))
+    source.close()
+
+
+def test_table_as_a_database(tmp_path: Path) -> None:
+    """Rows go by their key; merged column by column; what is no row is 415."""
+    connection = sqlite3.connect(tmp_path / "x.sqlite")
+    connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)")
+    connection.execute("INSERT INTO t VALUES (1, 'one', NULL)")
+    connection.commit()
+    source = open_source(f"db={tmp_path / 'x.sqlite'}#t")
+    store = source.server("device", Rule.CLIENT_WINS)
+    (ours,) = store.changes("0")
+    theirs = [Change(ADD, "", b'{"a":"two","b":2}', "9"), Change(ADD, "", b"no row", "10")]
+
+    assert [201, 415] == [each.code for each in store.apply(theirs)]
+    assert [(1, "one", None), (9, "two", 2)] == connection.execute("SELECT * FROM t").fetchall()
+    assert b'{"a":"one","b":2}' == store.merge(ours.data or b"", b'{"a":null,"b":2}')
+    connection.close()
+    source.close()
+
+
+@pytest.mark.parametrize("text", ["", "db", "db=", "=folder", "db=/proc/no#t", "db=/proc/no"])
+def test_database_that_cannot_be_opened(text: str) -> None:
+    """What a person wrote wrong is told."""
+    with pytest.raises(ConfigError):
+        open_source(text)
+
+
+class Folders(Replicas):
+    """The machine of two replicas, over folders."""
+
+    def make_pair(self) -> FolderPair:
+        """Make folders."""
+        return FolderPair()
+
+    def teardown(self) -> None:
+        """Remove them."""
+        if hasattr(self, "pair"):
+            assert isinstance(self.pair, FolderPair)
+            self.pair.close()
+
+
+def test_replicas_of_folders_converge() -> None:
+    """No order of changes, deletions, losses and repetitions loses or doubles a file."""
+    run_state_machine_as_test(
+        Folders,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
