@@ -11,6 +11,8 @@ import typer
 from cardsync.cli.demo import demo
 from cardsync.cli.mobile import mobile
 from cardsync.cli.operator import app as operator
+from cardsync.cli.policy import app as policy
+from cardsync.cli.syncml import app as syncml
 from cardsync.errors import CardsyncError
 
 app = typer.Typer(
@@ -21,6 +23,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.add_typer(operator, name="operator")
+app.add_typer(policy, name="policy")
+app.add_typer(syncml, name="syncml")
 app.command("mobile", hidden=True)(mobile)
 
 

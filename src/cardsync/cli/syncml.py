@@ -1,0 +1,269 @@
+"""`cardsync syncml`: a server and a client for folders and tables, and a reader of messages."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cardsync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cardsync.fleet.syncml_client import Order
+    from cardsync.syncml import auth
+    from cardsync.syncml.events import DatabaseResult, SessionResult
+
+app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is_help=True)
+
+_PASSWORD = "CARDSYNC_SYNCML_PASSWORD"  # noqa: S105  # the name of a variable
+_USERS = "CARDSYNC_SYNCML_USERS"
+
+Databases = Annotated[
+    list[str], typer.Argument(metavar="DATABASE=FOLDER...", help="Or DATABASE=FILE.sqlite#TABLE.")
+]
+ContentType = Annotated[
+    str, typer.Option(help="Media type of all items; without it each item tells its own.")
+]
+
+
+class Kind(Enum):
+    """What `--type` may say, as the standard says it."""
+
+    TWO_WAY = "two-way"
+    SLOW = "slow"
+    ONE_WAY_FROM_CLIENT = "one-way-from-client"
+    REFRESH_FROM_CLIENT = "refresh-from-client"
+    ONE_WAY_FROM_SERVER = "one-way-from-server"
+    REFRESH_FROM_SERVER = "refresh-from-server"
+
+
+class Protocol(Enum):
+    """What `--protocol` may say."""
+
+    V1_0 = "1.0"
+    V1_1 = "1.1"
+    V1_2 = "1.2"
+
+
+class Scheme(Enum):
+    """How a password is shown."""
+
+    BASIC = "basic"
+    MD5 = "md5"
+
+
+class Rule(Enum):
+    """Who wins where both sides changed one item."""
+
+    CLIENT = "client-wins"
+    SERVER = "server-wins"
+    NEWEST = "newest"
+    DUPLICATE = "duplicate"
+
+
+@app.command()
+def serve(
+    databases: Databases,
+    *,
+    port: Annotated[int, typer.Option(help="Port of HTTP; 0 takes a free one.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    user: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:PASSWORD", help="Who may come in; nobody named: everyone."),
+    ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(help=f"A file with NAME:PASSWORD lines, or such lines in {_USERS}."),
+    ] = None,
+    scheme: Annotated[Scheme, typer.Option("--auth", help="What is asked for.")] = Scheme.MD5,
+    rule: Annotated[Rule, typer.Option(help="Who wins a conflict.")] = Rule.CLIENT,
+    content_type: ContentType = "*/*",
+) -> None:
+    """Serve SyncML at http://HOST:PORT/syncml, XML and WBXML, 1.0 to 1.2."""
+    from cardsync.fleet.syncml_http import HttpServer  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.syncml_server import Settings, SyncmlServer  # noqa: PLC0415
+    from cardsync.syncml import auth, datastore  # noqa: PLC0415
+    from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
+
+    rules = dict(zip(Rule, datastore.Rule, strict=True))
+    settings = Settings(_accounts(user, users), auth.Scheme[scheme.name], rules[rule])
+    sources = [open_source(each, content_type) for each in databases]
+    server = HttpServer(host, port, SyncmlServer(sources, settings).serve)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    print(f"serving {', '.join(source.name for source in sources)} at {server.url}", flush=True)
+    try:
+        server.serve_forever(poll_interval=0.2)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+        for source in sources:
+            source.close()
+
+
+Url = Annotated[str, typer.Argument(help="Of the server, such as http://127.0.0.1:9100/syncml.")]
+User = Annotated[
+    str | None,
+    typer.Option(metavar="NAME:PASSWORD", help=f"The password may stand in {_PASSWORD}."),
+]
+MaxMessage = Annotated[
+    int, typer.Option(help="Largest message in octets.", min=1024, max=1_048_576)
+]
+
+
+@app.command()
+def sync(
+    url: Url,
+    databases: Databases,
+    *,
+    user: User = None,
+    password_file: Annotated[Path | None, typer.Option(help="Or in this file.")] = None,
+    kind: Annotated[Kind, typer.Option("--type", help="What goes which way.")] = Kind.TWO_WAY,
+    protocol: Annotated[Protocol, typer.Option(help="Version of SyncML.")] = Protocol.V1_2,
+    xml: Annotated[bool, typer.Option("--xml", help="XML in place of WBXML.")] = False,
+    scheme: Annotated[Scheme, typer.Option("--auth", help="What is shown first.")] = Scheme.BASIC,
+    device: Annotated[str | None, typer.Option(help="Our name, such as IMEI:...")] = None,
+    max_message: MaxMessage = 65536,
+    content_type: ContentType = "*/*",
+    timeout: Annotated[float, typer.Option(help="Seconds for one exchange.", min=0.1)] = 60.0,
+) -> None:
+    """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
+    from cardsync.fleet.syncml_client import Order  # noqa: PLC0415  # fast --help
+    from cardsync.syncml import codec, elements  # noqa: PLC0415
+
+    order = Order(
+        url,
+        elements.AlertCode[kind.name],
+        elements.Version[protocol.name],
+        codec.XML if xml else codec.WBXML,
+        _account(user, password_file, scheme),
+        device,
+        max_message,
+    )
+    result = _run(order, databases, content_type, timeout)
+    for line in _summary(result):
+        print(line)
+    sys.exit(0 if result.ok else 1)
+
+
+def _run(
+    order: "Order", databases: list[str], content_type: str, timeout: float
+) -> "SessionResult":
+    """Run the session; a server that cannot be reached ends the program."""
+    from cardsync.fleet.syncml_client import synchronize  # noqa: PLC0415  # fast --help
+    from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
+    from cardsync.transport.http import CarrierError, HttpCarrier  # noqa: PLC0415
+
+    sources = [open_source(each, content_type) for each in databases]
+    try:
+        with HttpCarrier(timeout=timeout) as carrier:
+            return synchronize(order, sources, carrier)
+    except CarrierError as error:
+        print(f"{order.url}: {error}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        for source in sources:
+            source.close()
+
+
+@app.command()
+def show(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="XML or WBXML.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file.")] = False,
+    secrets: Annotated[bool, typer.Option("--secrets", help="Show credentials too.")] = False,
+) -> None:
+    """Show recorded messages as readable trees."""
+    from cardsync.errors import PeerError  # noqa: PLC0415
+    from cardsync.syncml import show as shown  # noqa: PLC0415  # fast --help
+
+    bad = False
+    for path in files:
+        octets = _octets(path)
+        kind = shown.representation(octets)
+        try:
+            tree = shown.tree(octets, secrets=secrets)
+        except PeerError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            bad = True
+            continue
+        if as_json:
+            head = {"file": str(path), "type": kind, "octets": len(octets)}
+            print(json.dumps({**head, "message": tree}, ensure_ascii=False))
+        else:
+            print(f"{path}: {kind}, {len(octets)} octets")
+            print("\n".join(shown.lines(tree, 1)))
+    sys.exit(1 if bad else 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def _accounts(user: list[str] | None, path: Path | None) -> dict[str, bytes]:
+    """Collect names and passwords from arguments, a file, the environment."""
+    lines = [*(user or ()), *os.environ.get(_USERS, "").splitlines()]
+    if path is not None:
+        lines += _octets(path).decode().splitlines()
+    return dict(_pair(line) for line in lines if line.strip())
+
+
+def _pair(line: str) -> tuple[str, bytes]:
+    name, colon, password = line.partition(":")
+    if not colon or not name:
+        raise ConfigError("a user is expected as NAME:PASSWORD")
+    return name, password.encode()
+
+
+def _account(user: str | None, path: Path | None, scheme: Scheme) -> "auth.Account | None":
+    from cardsync.syncml import auth  # noqa: PLC0415
+
+    if user is None:
+        return None
+    name, colon, password = user.partition(":")
+    if not colon and path is not None:
+        password = _octets(path).decode().rstrip("\n")
+    elif not colon and _PASSWORD in os.environ:
+        password = os.environ[_PASSWORD]
+    elif not colon:
+        raise ConfigError(f"--user {user}: a password is expected behind a colon or in {_PASSWORD}")
+    return auth.Account(auth.Scheme[scheme.name], name, password.encode())
+
+
+def _summary(result: "SessionResult") -> Iterable[str]:
+    """Say what went each way, and how it ended."""
+    from cardsync.syncml.status import words  # noqa: PLC0415
+
+    for each in result.databases:
+        yield _line(each)
+    yield (
+        f"{words(result.status)}: {result.round_trips} round trips, {result.octets_sent} octets "
+        f"sent, {result.octets_received} received"
+    )
+
+
+def _line(each: "DatabaseResult") -> str:
+    from cardsync.syncml.status import words  # noqa: PLC0415
+
+    ways = [
+        f"{way} {counts.added} added, {counts.replaced} replaced, {counts.deleted} deleted"
+        for way, counts in (("sent", each.sent), ("received", each.received))
+    ]
+    kind = each.performed.name.lower().replace("_", "-")
+    failed = f"; {each.failed} failed" if each.failed else ""
+    return f"{each.database}: {kind}: {'; '.join(ways)}{failed}; {words(each.status)}"

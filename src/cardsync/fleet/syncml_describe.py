@@ -1,0 +1,51 @@
+"""Device information of a stand-alone SyncML peer: what its databases take and give."""
+
+from collections.abc import Iterable
+
+from cardsync.syncml.datastore import ANY_TYPE
+from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
+from cardsync.terminal.databases.sources import Source
+
+_ANY = (
+    ContentType("text/x-vcard", "2.1"),
+    ContentType("text/vcard", "3.0"),
+    ContentType("text/x-vcalendar", "1.0"),
+    ContentType("text/calendar", "2.0"),
+    ContentType("text/plain", "1.0"),
+)
+"""What a database of any type says; the most usual type of each kind comes first."""
+
+_VERSIONS = {kind.type: kind.version for kind in _ANY}
+
+
+def describe(version: str, device_id: str, device_type: str, sources: Iterable[Source]) -> DevInf:
+    """Describe a device and its databases in the manner of a version: "1.0", "1.1", "1.2"."""
+    return DevInf(
+        version=version,
+        device_id=device_id,
+        device_type=device_type,
+        datastores=tuple([_datastore(source) for source in sources]),
+        manufacturer="cardsync",
+        model="syncml",
+        utc=True,
+        large_objects=version > "1.0",
+        number_of_changes=version > "1.0",
+    )
+
+
+def _datastore(source: Source) -> DataStore:
+    collection = source.index.collection
+    if collection.content_type == ANY_TYPE:
+        first, *others = _ANY
+    else:
+        version = collection.content_version or _VERSIONS.get(collection.content_type, "1.0")
+        first, others = ContentType(collection.content_type, version), []
+    return DataStore(
+        source_ref=f"./{source.name}",
+        rx_pref=first,
+        tx_pref=first,
+        sync_types=tuple(SyncType)[:6],
+        rx=tuple(others),
+        tx=tuple(others),
+        max_guid_size=255,
+    )

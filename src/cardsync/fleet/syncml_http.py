@@ -1,0 +1,119 @@
+"""HTTP for the stand-alone SyncML server: a few threads, bounded in size, time and number."""
+
+import logging
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import BoundedSemaphore
+from typing import Any
+
+from cardsync.errors import ConfigError
+from cardsync.fleet.syncml_server import MAX_MESSAGE, Reply
+
+PATH = "/syncml"
+"""Where messages are posted."""
+
+_CONNECTIONS = 64
+_SECONDS = 60.0  # of silence on a connection
+_TEXT = "text/plain; charset=utf-8"
+_LOG = logging.getLogger(__name__)
+
+Serve = Callable[[bytes, str, str], Reply]
+"""Answers a body, its content type, and the query of the URL."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "cardsync"
+    sys_version = ""
+    timeout = _SECONDS
+    wbufsize = -1  # head and body of an answer go in one segment
+    disable_nagle_algorithm = True
+    server: "HttpServer"
+
+    def do_POST(self) -> None:
+        """Answer a message."""
+        length = self.headers.get("Content-Length", "")
+        if self.path.partition("?")[0] != PATH:
+            self._refuse(404, f"SyncML is at {PATH}")
+        elif not length.isdecimal():
+            self._refuse(411, "how long is it?")
+        elif len(length) > 9 or int(length) > MAX_MESSAGE:
+            self._refuse(413, f"at most {MAX_MESSAGE} octets")
+        else:
+            body = self.rfile.read(int(length))
+            if len(body) == int(length):
+                self._serve(body)
+
+    def do_GET(self) -> None:
+        """Tell what this is."""
+        self._answer(Reply(405, _TEXT, b"SyncML: POST only\n"), Allow="POST")
+
+    do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_GET  # noqa: N815  # names of the base class
+
+    def _serve(self, body: bytes) -> None:
+        try:
+            query = self.path.partition("?")[2]
+            self._answer(self.server.serve(body, self.headers.get("Content-Type", ""), query))
+        except Exception:  # noqa: BLE001  # whatever it is, the peer gets an answer
+            _LOG.exception("a message could not be served")
+            self._answer(Reply(500, _TEXT, b"internal error\n"))
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer without reading the body; what is left of it must not be taken for a request."""
+        self.close_connection = True
+        self._answer(Reply(status, _TEXT, f"{reason}\n".encode()), Connection="close")
+
+    def _answer(self, reply: Reply, **headers: str) -> None:
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.send_header("Cache-Control", "no-store")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name of the base class
+        """Log nothing by itself: a query carries a key."""
+
+
+class HttpServer(ThreadingHTTPServer):
+    """Listens; raises `ConfigError` where it cannot. Port 0 takes a free one."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, serve: Serve) -> None:
+        self.serve = serve
+        self._connections = BoundedSemaphore(_CONNECTIONS)
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as exc:
+            raise ConfigError(f"cannot listen on {host}:{port}: {exc.strerror}") from exc
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}{PATH}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own; beyond the bound it is closed."""
+        if not self._connections.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a connection that broke is the peer's affair."""

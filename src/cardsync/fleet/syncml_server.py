@@ -1,0 +1,188 @@
+"""A stand-alone SyncML server: any databases, many devices, no database server.
+
+It is neither terminal nor operator, but puts the databases of the one, the server's half of a
+session and HTTP together; so it lives here. Sessions are kept in memory: one that a restart of
+the server cuts off is begun anew by its client, and nothing is lost or doubled, because what was
+agreed, and whose name is whose, lies with the databases.
+"""
+
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from urllib.parse import parse_qs
+
+from cardsync.errors import PeerError
+from cardsync.fleet.syncml_describe import describe
+from cardsync.syncml import auth, codec, server
+from cardsync.syncml.datastore import Rule
+from cardsync.syncml.elements import Message
+from cardsync.syncml.events import Event, PeerDescribed
+from cardsync.syncml.state import ServerState, fingerprint
+from cardsync.terminal.databases.indexed import IndexedServer
+from cardsync.terminal.databases.sources import Source
+
+MAX_MESSAGE = 1 << 20
+"""Octets of a message that we announce to take (MaxMsgSize), and of a request's body."""
+
+_SESSIONS = 4096
+_UNSUPPORTED = 415
+_TEXT = "text/plain; charset=utf-8"
+_OLDEST = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a POST: HTTP status, content type, body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Who may come in, by name and password (nobody named: everyone), and who wins conflicts."""
+
+    users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    scheme: auth.Scheme = auth.Scheme.MD5
+    rule: Rule = Rule.CLIENT_WINS
+
+
+@dataclass(slots=True)
+class _Session:
+    key: str
+    state: ServerState | None = None
+    reply: bytes = b""
+
+
+@dataclass(slots=True)
+class _Device:
+    """What is remembered of a device: last session, next nonce, whether it told of itself."""
+
+    session: _Session
+    nonce: bytes = field(default=b"", repr=False)
+    described: bool = False
+
+
+Heard = Callable[[str, Sequence[Event]], None]
+"""Hears what happens, with the name of the device."""
+
+
+class SyncmlServer:
+    """Serves messages one at a time; safe to be called by many threads."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        settings: Settings,
+        heard: Heard = lambda _device, _events: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sources = {source.name: source for source in sources}
+        self._settings = settings
+        self._heard = heard
+        self._clock = clock
+        self._lock = Lock()
+        self._last_anchor = 0
+        self._devices: OrderedDict[str, _Device] = OrderedDict()
+
+    def serve(self, body: bytes, content_type: str, query: str = "") -> Reply:
+        """Serve one message. `query` is that of the URL: it carries our key of the session.
+
+        What is no SyncML message is answered 400, another content type 415.
+        """
+        try:
+            message = codec.decode(body, content_type)
+        except PeerError as error:
+            status = _UNSUPPORTED if error.answer == _UNSUPPORTED else 400
+            return Reply(status, _TEXT, f"{error}\n".encode())
+        with self._lock:
+            octets = self._serve(message, fingerprint(body), codec.media_type(content_type), query)
+        return Reply(200, codec.media_type(content_type), octets)
+
+    def _serve(self, message: Message, digest: str, content_type: str, query: str) -> bytes:
+        header = message.header
+        device = self._device(header.source.uri)
+        session = device.session
+        if session.state is not None and session.state.answered(header, digest):
+            return session.reply
+        if header.msg_id == 1:
+            session = _Session(secrets.token_urlsafe(9))
+        elif session.state and not self._is_key(session, query) and self._settings.users:
+            # Nobody goes on with a session of another one: who does not know its key is asked.
+            session = replace(session, state=replace(session.state, identity=None))
+        response = server.respond(
+            session.state,
+            message,
+            digest=digest,
+            open_datastore=lambda identity, name: self._open(
+                f"{identity}/{header.source.uri}", name
+            ),
+            authenticate=lambda proof, _device: self._authenticate(device, proof),
+            config=self._config(message, content_type, device, session.key),
+        )
+        if response.state.digest == digest:  # else it was out of turn: nothing has changed
+            device.session = replace(session, state=response.state, reply=response.octets)
+            device.described |= any(isinstance(each, PeerDescribed) for each in response.events)
+            self._heard(header.source.uri, response.events)
+        return response.octets
+
+    def _device(self, name: str) -> _Device:
+        """Find a device, or begin to remember it and forget the one that was silent longest."""
+        device = self._devices.setdefault(name, _Device(_Session("")))
+        self._devices.move_to_end(name)
+        if len(self._devices) > _SESSIONS:
+            self._devices.popitem(last=False)
+        return device
+
+    def _is_key(self, session: _Session, query: str) -> bool:
+        shown = parse_qs(query).get("s", [""])[0]
+        return hmac.compare_digest(session.key.encode(), shown.encode())
+
+    def _config(
+        self, message: Message, content_type: str, device: _Device, key: str
+    ) -> server.ServerConfig:
+        header = message.header
+        ours = header.target.uri.partition("?")[0]
+        version = header.version.dtd
+        return server.ServerConfig(
+            device_id=ours,
+            content_type=content_type,
+            next_anchor=self._anchor(),
+            resp_uri=f"{ours}?s={key}",
+            devinf=describe(version, ours, "server", self._sources.values()),
+            peer_known=device.described,
+            max_msg_size=MAX_MESSAGE,
+        )
+
+    def _anchor(self) -> str:
+        """Name a session by the second, and never two by the same."""
+        self._last_anchor = max(int(self._clock()), self._last_anchor + 1)
+        return str(self._last_anchor)
+
+    def _open(self, peer: str, name: str) -> IndexedServer | None:
+        source = self._sources.get(name)
+        return None if source is None else source.server(peer, self._settings.rule)
+
+    def _authenticate(self, device: _Device, proof: auth.Proof | None) -> auth.AuthResult:
+        """Compare with the password; a nonce serves once."""
+        users = self._settings.users
+        if not users:
+            return auth.AuthResult(ok=True, identity="")
+        nonce, device.nonce = device.nonce, secrets.token_bytes(12)
+        scheme = proof.scheme if proof else self._settings.scheme
+        is_digest = scheme is auth.Scheme.MD5
+        challenge = auth.Challenge(scheme, device.nonce if is_digest else b"")
+        known = users.get(proof.user) if proof else None
+        # A digest over no nonce could be one that somebody has seen and repeats.
+        fresh = not is_digest or bool(nonce)
+        matches = proof is not None and proof.matches(known or b"", nonce)
+        if proof is None or known is None or not matches or not fresh:
+            return auth.AuthResult(ok=False, challenge=challenge)
+        return auth.AuthResult(
+            ok=True, identity=proof.user, challenge=challenge if is_digest else None
+        )

@@ -1,0 +1,187 @@
+"""`cardsync syncml`: serve, sync, show, as a person calls them."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cardsync.syncml import codec
+from cardsync.syncml.elements import Alert, Message, Put, Results, Status, Version
+from syncml_messages import everything
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+
+
+def run(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run `cardsync syncml`."""
+    return subprocess.run(
+        [sys.executable, "-m", "cardsync", "syncml", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**ENVIRONMENT, **more},
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """Serve a folder and a table; end the server as an operator of a machine does."""
+    (tmp_path / "users").write_text("v:file:with colon\n\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "cardsync", "syncml", "serve", "--port", "0",
+         "--user", "u:secret", "--users", str(tmp_path / "users"),
+         f"notes={tmp_path / 'server'}", f"rows={tmp_path / 'x.sqlite'}#t"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**ENVIRONMENT, "CARDSYNC_SYNCML_USERS": "w:environment"},
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        assert said.startswith("serving notes, rows at http://127.0.0.1:")
+        yield said.split()[-1]
+        server.send_signal(signal.SIGTERM)
+        assert 0 == server.wait(timeout=10)
+
+
+def test_folder_is_synchronized(url: str, tmp_path: Path) -> None:
+    """Status 0 and a summary of what went each way."""
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "a.txt").write_text("from the client")
+    (tmp_path / "server" / "b.txt").write_text("from the server")
+    folder = f"notes={tmp_path / 'client'}"
+
+    first = run("sync", url, "--user", "u:secret", "--type", "two-way", folder)
+    second = run("sync", url, "--user", "u:secret", "--protocol", "1.1", "--xml", folder)
+
+    assert (0, 0) == (first.returncode, second.returncode)
+    assert "notes: slow: sent 0 added, 1 replaced, 0 deleted; received 1 added" in first.stdout
+    assert "two-way: sent 0 added, 0 replaced, 0 deleted; received 0" in second.stdout
+    for side in ("client", "server"):
+        found = {path.name: path.read_text() for path in (tmp_path / side).iterdir()}
+        assert {"a.txt": "from the client", "b.txt": "from the server"} == found
+
+
+def test_table_is_synchronized(url: str, tmp_path: Path) -> None:
+    """Rows of a table of the client are rows of that of the server."""
+    connection = sqlite3.connect(tmp_path / "c.sqlite")
+    connection.execute("CREATE TABLE t (name TEXT PRIMARY KEY, content TEXT)")
+    connection.execute("INSERT INTO t VALUES ('a', 'one')")
+    connection.commit()
+    connection.close()
+
+    assert 0 == run("sync", url, "--user", "u:secret", f"rows={tmp_path}/c.sqlite#t").returncode
+    with sqlite3.connect(tmp_path / "x.sqlite") as rows:
+        assert [("a", b"one")] == rows.execute("SELECT * FROM t").fetchall()
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        (("--user", "v:file:with colon"), {}),
+        (("--user", "w", "--auth", "md5"), {"CARDSYNC_SYNCML_PASSWORD": "environment"}),
+        (("--user", "u", "--password-file", "{}/password"), {}),
+    ],
+)
+def test_password_stands_in_no_process_list(
+    url: str, tmp_path: Path, arguments: tuple[str, ...], more: dict[str, str]
+) -> None:
+    """It may come from a file or from the environment, on both sides."""
+    (tmp_path / "password").write_text("secret\n")
+    given = [each.format(tmp_path) for each in arguments]
+
+    assert 0 == run("sync", url, *given, f"notes={tmp_path / 'client'}", **more).returncode
+
+
+def test_failures_are_told_in_words(url: str, tmp_path: Path) -> None:
+    """Status 1: wrong password, unknown database, nobody there."""
+    folder = tmp_path / "client"
+    calls = [
+        run("sync", url, "--user", "u:wrong", f"notes={folder}"),
+        run("sync", url, "--user", "u:secret", f"other={folder}"),
+        run("sync", "http://127.0.0.1:9/syncml", "--user", "u:secret", f"notes={folder}"),
+    ]
+
+    assert [1, 1, 1] == [each.returncode for each in calls]
+    assert "401 invalid credentials" in calls[0].stdout
+    assert "404 not found" in calls[1].stdout
+    assert "unreachable" in calls[2].stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sync", "http://a.example", "notes"),
+        ("sync", "http://a.example", "--user", "u", "notes=x"),
+        ("sync", "http://a.example", "--type", "sideways", "notes=x"),
+        ("sync", "http://a.example"),
+        ("serve", "notes=x"),
+        ("serve", "--port", "0", "notes=/proc/none"),
+        ("serve", "--port", "0", "--user", "u", "notes=x"),
+        ("show", "/nonexistent"),
+        ("show",),
+    ],
+)
+def test_mistakes_of_a_person(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Status 2 and a message; no traceback."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "cardsync", "syncml", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+        timeout=60,
+    )
+
+    assert 2 == ran.returncode
+    assert "Traceback" not in ran.stderr
+
+
+def readable() -> Message:
+    """Give a message that both representations can carry."""
+    whole = everything(Version.V1_2)
+    kinds = Status | Put | Results | Alert
+    return Message(whole.header, tuple(each for each in whole.commands if isinstance(each, kinds)))
+
+
+def test_show(tmp_path: Path) -> None:
+    """Both representations of every kind of message give the same readable tree."""
+    trees = []
+    for kind, content_type in (("xml", codec.XML), ("wbxml", codec.WBXML)):
+        path = tmp_path / f"message.{kind}"
+        path.write_bytes(codec.encode(readable(), content_type))
+        plain, machine = run("show", str(path)), run("show", "--json", str(path))
+        assert (0, 0) == (plain.returncode, machine.returncode)
+        head, _, body = plain.stdout.partition("\n")
+        assert f"{content_type}, {path.stat().st_size} octets" in head
+        assert "octets, not shown" in body
+        told = json.loads(machine.stdout)
+        assert (str(path), content_type) == (told["file"], told["type"])
+        trees.append((body, told["message"]))
+
+    assert trees[0] == trees[1]
+    assert "SyncML" == trees[0][1]["name"]
+    assert os.linesep.join(["  SyncML", "    SyncHdr"]) in trees[0][0]
+
+
+def test_show_what_is_none(tmp_path: Path) -> None:
+    """Status 1; the others are shown."""
+    (tmp_path / "bad").write_bytes(b"\x02\xa4\x01")
+    good = tmp_path / "good"
+    good.write_bytes(codec.encode(readable(), codec.XML))
+
+    ran = run("show", str(tmp_path / "bad"), str(good), "--secrets")
+
+    assert 1 == ran.returncode
+    assert "octets end too early" in ran.stderr
+    assert "SyncBody" in ran.stdout
+    assert "not shown" not in ran.stdout

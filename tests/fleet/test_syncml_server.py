@@ -1,0 +1,238 @@
+"""The stand-alone server: who may come in, whose session it is, what a peer cannot read."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cardsync.errors import ConfigError
+from cardsync.fleet.syncml_client import Order, synchronize
+from cardsync.fleet.syncml_http import PATH, HttpServer
+from cardsync.fleet.syncml_server import Settings, SyncmlServer
+from cardsync.syncml import auth, codec
+from cardsync.syncml.elements import AlertCode, Version
+from cardsync.terminal.databases.sources import Source, open_source
+from cardsync.transport.http import CarrierError, Failure, HttpCarrier
+
+USERS = {"u": b"secret"}
+BASIC, MD5 = auth.Scheme.BASIC, auth.Scheme.MD5
+
+
+class Line:
+    """A carrier to a server in this process; `lost` counts the replies that are lost first."""
+
+    def __init__(self, server: SyncmlServer) -> None:
+        self.server = server
+        self.messages = 0
+        self.lost = 0
+        self.urls: list[str] = []
+
+    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        """Bring a message."""
+        self.messages += 1
+        self.urls.append(url)
+        reply = self.server.serve(body, content_type, url.partition("?")[2])
+        if self.lost:
+            self.lost -= 1
+            raise CarrierError(Failure.UNREACHABLE, "lost")
+        assert 200 == reply.status
+        return reply.content_type, reply.body
+
+
+class Two:
+    """A folder at each end, and the server between."""
+
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.home = home
+        self.sources = {side: open_source(f"db={home / side}") for side in "cs"}
+        self.server = SyncmlServer([self.sources["s"]], settings)
+        self.line = Line(self.server)
+        self.order = Order("http://a.example/syncml", account=auth.Account(BASIC, "u", b"secret"))
+
+    @property
+    def client(self) -> Source:
+        """The client's end."""
+        return self.sources["c"]
+
+    def sync(self, order: Order | None = None) -> int:
+        """Synchronize; give the status."""
+        made = order or self.order
+        return synchronize(made, [self.client], self.line, pause=lambda _: None).status
+
+    def close(self) -> None:
+        """Close both."""
+        for source in self.sources.values():
+            source.close()
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Two]:
+    """Give two folders, the client's with an item."""
+    made = Two(tmp_path, Settings(USERS))
+    (tmp_path / "c" / "a.txt").write_text("one")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("content_type", [codec.XML, codec.WBXML])
+@pytest.mark.parametrize("version", list(Version))
+@pytest.mark.parametrize("scheme", [BASIC, MD5])
+def test_versions_and_representations(
+    two: Two, version: Version, content_type: str, scheme: auth.Scheme
+) -> None:
+    """1.0, 1.1 and 1.2, XML and WBXML, Basic and MD5: the item arrives, and again nothing."""
+    account = auth.Account(scheme, "u", b"secret")
+    order = replace(two.order, version=version, content_type=content_type, account=account)
+
+    assert [200, 200] == [two.sync(order), two.sync(order)]
+    assert "one" == (two.home / "s" / "a.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("account", "status"),
+    [
+        (None, 407),
+        (auth.Account(BASIC, "u", b"wrong"), 401),
+        (auth.Account(MD5, "u", b"wrong"), 401),
+        (auth.Account(BASIC, "nobody", b"secret"), 401),
+        (auth.Account(BASIC, "nobody", b""), 401),
+    ],
+)
+def test_who_may_not_come_in(two: Two, account: auth.Account | None, status: int) -> None:
+    """401 and 407; nothing is written."""
+    assert status == two.sync(replace(two.order, account=account))
+    assert [] == list((two.home / "s").iterdir())
+
+
+def test_nonce_serves_once(two: Two) -> None:
+    """A digest that was seen on the wire opens nothing."""
+    heard: list[bytes] = []
+    exchange = two.line.exchange
+
+    def listen(url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        heard.append(body)
+        return exchange(url, content_type, body)
+
+    two.line.exchange = listen  # type: ignore[method-assign]  # a tap on the line
+    assert 200 == two.sync(replace(two.order, account=auth.Account(MD5, "u", b"secret")))
+    first = codec.decode(heard[1], codec.WBXML)
+    again = replace(first, header=replace(first.header, msg_id=1, session_id="9"))
+
+    reply = two.server.serve(codec.encode(again, codec.WBXML), codec.WBXML)
+    assert "code=401" in str(codec.decode(reply.body, codec.WBXML))
+
+
+def test_session_of_another_one(two: Two) -> None:
+    """Who goes on with a session without its key has to show who he is: 407."""
+    assert 200 == two.sync()
+    key, second = two.line.urls[-1].partition("?")[2], two.line.messages
+    assert second == 2
+    assert key.startswith("s=")
+    sent: list[bytes] = []
+    exchange = two.line.exchange
+
+    def listen(url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        sent.append(body)
+        if len(sent) == 2:
+            raise CarrierError(Failure.TIMED_OUT, "kept back")
+        return exchange(url, content_type, body)
+
+    two.line.exchange = listen  # type: ignore[method-assign]  # a tap on the line
+    (two.home / "c" / "b.txt").write_text("two")
+    with pytest.raises(CarrierError):
+        synchronize(two.order, [two.client], two.line, pause=_give_up)
+    reply = two.server.serve(sent[1], codec.WBXML, "s=guessed")
+
+    assert "code=407" in str(codec.decode(reply.body, codec.WBXML))
+    assert not (two.home / "s" / "b.txt").exists()
+
+
+def _give_up(_seconds: float) -> None:
+    raise CarrierError(Failure.TIMED_OUT, "no more")
+
+
+def test_lost_replies_are_repeated(two: Two) -> None:
+    """The same message gets the reply that it got; nothing is done twice."""
+    two.line.lost = 2
+
+    assert 200 == two.sync()
+    assert ["a.txt"] == [path.name for path in (two.home / "s").iterdir()]
+
+
+def test_server_that_begins_anew_in_the_middle(two: Two) -> None:
+    """A restart forgets sessions, not what was agreed: the next session makes it good."""
+    assert 200 == two.sync()
+    two.line.server = SyncmlServer([two.sources["s"]], Settings(USERS), clock=lambda: 1e10)
+    (two.home / "c" / "b.txt").write_text("two")
+    (two.home / "s" / "a.txt").unlink()
+
+    assert 200 == two.sync()
+    assert ["b.txt"] == [path.name for path in (two.home / "c").iterdir()]
+    assert ["b.txt"] == [path.name for path in (two.home / "s").iterdir()]
+
+
+def test_what_is_no_message(two: Two) -> None:
+    """400 for octets that are none, 415 for another type."""
+    assert [400, 400, 415] == [
+        two.server.serve(b"\x02", codec.WBXML).status,
+        two.server.serve(b"<x/>", codec.XML).status,
+        two.server.serve(b"", "text/html").status,
+    ]
+
+
+def test_unknown_database(two: Two) -> None:
+    """404 for the one, the other goes on."""
+    other = open_source(f"other={two.home / 'o'}")
+    result = synchronize(two.order, [two.client, other], two.line)
+    other.close()
+
+    assert [200, 404] == [each.status for each in result.databases]
+
+
+def test_every_kind_over_http(two: Two) -> None:
+    """Alerts 200 to 205 through a real socket; lines of HTTP that are wrong are answered."""
+    http_server = HttpServer("127.0.0.1", 0, two.server.serve)
+    thread = threading.Thread(target=http_server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        with HttpCarrier() as carrier:
+            for kind in [kind for kind in AlertCode if 200 <= kind <= 205]:
+                order = replace(two.order, url=http_server.url, kind=kind)
+                assert synchronize(order, [two.client], carrier).ok
+        assert [405, 404, 411, 413, 415, 400] == list(_wrong(http_server.server_address[1]))
+    finally:
+        http_server.shutdown()
+        thread.join()
+        http_server.server_close()
+
+
+def _wrong(port: int) -> Iterator[int]:
+    long = str(1 << 30)
+    for method, path, headers in (
+        ("GET", PATH, {}),
+        ("POST", "/else", {"Content-Length": "0"}),
+        ("POST", PATH, {}),
+        ("POST", PATH, {"Content-Length": long}),
+        ("POST", PATH, {"Content-Length": "0", "Content-Type": "text/html"}),
+        ("POST", PATH, {"Content-Length": "0", "Content-Type": codec.WBXML}),
+    ):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.putrequest(method, path)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        yield connection.getresponse().status
+        connection.close()
+
+
+def test_port_that_is_taken() -> None:
+    """A mistake of the person, told."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError):
+            HttpServer("127.0.0.1", taken.getsockname()[1], lambda *_: pytest.fail("served"))
