@@ -205,6 +205,16 @@ def test_menu_help() -> None:
     assert ["Update"] == there.handset.shown
 
 
+def test_event_that_nobody_asked_for() -> None:
+    """An event that the card did not ask for is taken and means nothing."""
+    there = mobile(MENU)
+    before = there.card.memory.encode()
+    told = envelope.event_download(EventCode.FRAMES_INFORMATION_CHANGE).encode()
+
+    assert b"\x90\0" == there.card.transact(CommandApdu(0x80, Ins.ENVELOPE, data=told).encode())
+    assert before == there.card.memory.encode()
+
+
 def test_menu_in_the_language() -> None:
     """The menu is in the terminal's language, and changes with it. R-67."""
     there = mobile(rule('{ menu = { en = "Update", de = "Aktualisieren" } }'))

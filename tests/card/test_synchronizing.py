@@ -6,13 +6,16 @@ import pytest
 
 from cardsync.card.memory import Memory
 from cardsync.card.orders import Orders
+from cardsync.card.secured import write_key_set
 from cardsync.card.uicc import Uicc
+from cardsync.errors import LocalError
 from cardsync.octets.apdu import CommandApdu, Ins
 from cardsync.ota.application import PACKAGE_AID
 from cardsync.ota.globalplatform import Delete
+from cardsync.ota.security import Algorithm, Key, KeySet
 from cardsync.ota.token import derive_token_key, verify_token
 from cardsync.toolkit.codes import GeneralResult
-from cardsync.toolkit.commands import first
+from cardsync.toolkit.commands import ProactiveCommand, first
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.synchronization import status_event
 from cardsync.toolkit.synchronization_objects import (
@@ -140,6 +143,49 @@ def test_refused_for_now(result: Result) -> None:
     assert (0, 1) == ends(there)
     assert 3 == len(set(there.agent.references))
     assert [1, 2, 3] == [verify_token(key, token.data, "devman") for token in tokens if token]
+
+
+def test_no_key_for_a_token() -> None:
+    """A card whose only key is too weak for a token orders nothing, and records why. O-5."""
+    card = card_with(POLICY)
+    weak = Key(Algorithm.DES, bytes(range(8)))
+    write_key_set(card.memory, KeySet(1, weak, weak))
+    there = Mobile(card).on()
+    there.message(trigger(Sender(KeySet(1, weak, weak), start=10)))
+
+    assert [] == there.agent.orders
+    assert "all: no key for a token, or no command for it" in card.applet.journal
+    assert Orders(card.memory).session is None
+
+
+def test_answer_that_comes_too_late() -> None:
+    """The answer to a command whose session is over means nothing."""
+    card = card_with(POLICY)
+    there = Mobile(card).on()
+    receive(card, trigger(Sender(start=10)))
+    session = Orders(card.memory).session
+    assert session is not None
+    there.end(session.reference, Result(0x22))  # before the terminal fetches what waits
+
+    assert (0, 1) == ends(there)
+    assert [session.reference] == there.agent.references
+
+
+def test_command_that_does_not_fit() -> None:
+    """An order that cannot be said to the terminal is over at once, as not supported. O-7."""
+    there = Mobile(card_with(POLICY)).on()
+    offer, tried = there.card._session.offer, list[int]()
+
+    def refuse(command: ProactiveCommand) -> int:
+        if command.details.type == CODE_POINTS.command:
+            tried.append(1)
+            raise LocalError("it does not fit")
+        return offer(command)
+
+    there.card._session.offer = refuse  # type: ignore[method-assign]  # a card with less room
+    there.message(trigger(Sender(start=10)))
+
+    assert ([1], (0, 1)) == (tried, ends(there))
 
 
 def test_busy_server() -> None:
