@@ -19,7 +19,7 @@ from cardsync.toolkit.calls import (
 )
 from cardsync.toolkit.channels import ChannelDataLength, ChannelStatus, ContactlessStateRequest
 from cardsync.toolkit.codes import EnvelopeTag, EventCode, SearchMode, TimeUnit
-from cardsync.toolkit.data_object import DataObject, Octets
+from cardsync.toolkit.data_object import DataObject
 from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.information import (
     AccessTechnology,
@@ -261,4 +261,3 @@ def test_parts_are_values() -> None:
     assert (TimerValue(30), DeviceIdentities(0x82, 0x81)) == tuple(
         one.object for one in reversed(envelope.timer_expiration(1, 30).parts[::2])
     )
-    assert issubclass(Cause, Octets)
