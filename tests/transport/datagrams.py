@@ -55,10 +55,10 @@ class Network:
     _under_way: list[tuple[float, int, int, bytes]] = field(default_factory=list)
     _copies: int = 0
 
-    def run(self, seconds: float = 600.0) -> None:
-        """Let everything happen until nothing more would, or the time is over."""
+    def run(self, seconds: float = 600.0, until: Callable[[], object] = lambda: False) -> None:
+        """Let everything happen until nothing more would, `until` is true, or the time is over."""
         end = self.now + seconds
-        while (moment := self._settle()) is not None and moment <= end:
+        while (moment := self._settle()) is not None and moment <= end and not until():
             self.now = max(self.now, moment)
             self._step()
 

@@ -37,7 +37,8 @@ def ask(network: Network, *questions: bytes) -> None:
     assert isinstance(network.left, Initiator)
     for question in questions:
         network.left.invoke(question, network.now)
-        network.run(5.0)
+        told = len(network.told[0])
+        network.run(until=lambda told=told: len(network.told[0]) > told)  # type: ignore[misc]  # a number of its own for each
     network.run()
 
 
