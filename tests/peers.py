@@ -7,8 +7,14 @@ import subprocess
 import pytest
 
 PACKAGES = {
+    "bearerbox": "kannel",
     "chromium": "chromium",
+    "dbus-daemon": "dbus",
+    "gcc": "gcc libc6-dev",
+    "syncevo-http-server": "syncevolution-http python3-twisted",
+    "syncevolution": "syncevolution",
     "tshark": "tshark",
+    "wapbox": "kannel",
     "wbxml2xml": "libwbxml2-utils",
     "xml2wbxml": "libwbxml2-utils",
     "Net::SMPP": "libnet-smpp-perl",

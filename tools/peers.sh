@@ -9,6 +9,13 @@ need() { # command, Debian package
 need tshark tshark
 need wbxml2xml libwbxml2-utils
 need chromium chromium
+need dbus-daemon dbus
+need gcc gcc
+need syncevolution syncevolution
+need syncevo-http-server "syncevolution-http python3-twisted"
+[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+need bearerbox kannel
+need wapbox kannel
 perl -MNet::SMPP -e 1 2>/dev/null || missing="$missing libnet-smpp-perl"
 
 [ -z "$missing" ] && exit 0

@@ -1,0 +1,120 @@
+"""A real WAP gateway, Kannel's bearerbox and wapbox, and the HTTP server behind it."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+from peers import need
+
+CONFIGURATION = """
+group = core
+admin-port = {admin}
+admin-password = bar
+admin-allow-ip = "127.0.0.1"
+wapbox-port = {wapbox}
+wdp-interface-name = "{address}"
+box-deny-ip = "*.*.*.*"
+box-allow-ip = "127.0.0.1"
+udp-deny-ip = "*.*.*.*"
+udp-allow-ip = "127.*.*.*"
+log-file = "{folder}/bearerbox.log"
+log-level = 1
+
+group = wapbox
+bearerbox-host = 127.0.0.1
+timer-freq = 1
+http-timeout = 60
+log-file = "{folder}/wapbox.log"
+log-level = 1
+syslog-level = none
+"""
+
+
+@contextmanager
+def gateway(folder: Path) -> Iterator[str]:
+    """Run a gateway; give its address. Its ports are 9200, without connection, and 9201.
+
+    Kannel knows no other ports: so that runs do not meet, each has an address of its own.
+    """
+    bearerbox, wapbox = need("bearerbox"), need("wapbox")
+    number = os.getpid()
+    address = f"127.77.{number >> 8 & 0xFF}.{number & 0xFF}"
+    ports = _free_ports(2)
+    path = folder / "kannel.conf"
+    path.write_text(
+        CONFIGURATION.format(folder=folder, address=address, admin=ports[0], wapbox=ports[1])
+    )
+    with _running(bearerbox, path):
+        _wait_for_tcp(ports[1])
+        with _running(wapbox, path):
+            _wait_for_udp(address)
+            yield address
+
+
+@contextmanager
+def _running(program: str, path: Path) -> Iterator[None]:
+    with (path.parent / f"{Path(program).name}.out").open("wb") as output:
+        command = [program, "-v", "4", str(path)]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _wait_for_tcp(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("bearerbox does not listen")
+
+
+def _wait_for_udp(address: str) -> None:
+    """Ask, without a connection, for what gives an error at once, until there is an answer."""
+    question = b"\x01\x40\x13http://127.0.0.1:1/"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        end.settimeout(0.2)
+        for _ in range(100):
+            end.sendto(question, (address, 9200))
+            try:
+                end.recv(1000)
+            except OSError:
+                continue
+            return
+    raise TimeoutError("wapbox does not answer")
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Run a server in a thread."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

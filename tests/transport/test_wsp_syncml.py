@@ -1,0 +1,94 @@
+"""Whole SyncML sessions by WSP: through Kannel to an HTTP server, and to our own WSP server."""
+
+import asyncio
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from cardsync.syncml import codec
+from cardsync.syncml.elements import AlertCode
+from cardsync.transport.wsp_client import WspCarrier
+from cardsync.transport.wsp_server import WspServer
+from syncml.pair import Pair
+from transport.gateway import running
+
+BOTH = pytest.mark.parametrize("connectionless", [False, True])
+TYPES = pytest.mark.parametrize("content_type", [codec.WBXML, codec.XML])
+
+
+def synchronize(pair: Pair, carrier: WspCarrier, url: str, kind: AlertCode) -> None:
+    """Run a session whose messages go by a carrier."""
+    session = pair.begin(kind)
+    while (octets := session.data_to_send()) is not None:
+        answer_type, answer = carrier.exchange(url, pair.content_type, octets)
+        assert pair.content_type == answer_type
+        session.receive_data(answer)
+    assert session.result is not None
+    assert session.result.ok
+    assert pair.equal()
+
+
+def journey(pair: Pair, carrier: WspCarrier, url: str) -> None:
+    """Fill the server by a refresh; then bring changes both ways."""
+    for number in range(200):
+        pair.client.put(f"item{number}", f"content <{number}> ".encode() * 12)
+    synchronize(pair, carrier, url, AlertCode.REFRESH_FROM_CLIENT)
+    pair.client.put("item1", b"changed by the client")
+    pair.client.remove("item2")
+    pair.store.put("fresh", b"added by the server")
+    synchronize(pair, carrier, url, AlertCode.TWO_WAY)
+    synchronize(pair, carrier, url, AlertCode.SLOW)
+
+
+@pytest.mark.peer("bearerbox")
+@BOTH
+@TYPES
+def test_sessions_through_kannel(kannel: str, connectionless: bool, content_type: str) -> None:
+    """Three sessions through a real WAP gateway, with 200 items: both sides are equal."""
+    pair = Pair(content_type=content_type)
+
+    class Operator(BaseHTTPRequestHandler):
+        """The server half of the pair, behind HTTP."""
+
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            """Answer."""
+            body = pair.server.post(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Operator)
+    url = f"http://127.0.0.1:{server.server_port}/syncml"
+    with (
+        running(server),
+        WspCarrier(kannel, connectionless=connectionless) as carrier,
+    ):
+        journey(pair, carrier, url)
+
+    assert pair.server.served >= 6
+
+
+@BOTH
+def test_sessions_without_a_gateway(connectionless: bool) -> None:
+    """The same directly with our own server, whose handler is the server half."""
+    pair = Pair()
+
+    async def handle(_url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+        return 200, content_type, pair.server.post(body)
+
+    def go(port: int) -> None:
+        with WspCarrier("127.0.0.1", port, connectionless=connectionless) as carrier:
+            journey(pair, carrier, "http://operator.example/syncml")
+
+    async def run() -> None:
+        async with WspServer(handle, port=0, unit_port=0) as server:
+            await asyncio.to_thread(go, server.ports[connectionless])
+
+    asyncio.run(run())
