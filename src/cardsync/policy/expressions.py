@@ -159,6 +159,8 @@ def _parse(text: str) -> ast.expr:
     """Let Python's grammar split the text; line feeds are blanks, comments are refused."""
     if len(text) > _LONGEST:
         raise Wrong(_LONGEST, f"{len(text)} characters", f"at most {_LONGEST}")
+    if "\0" in text:  # not every Python says where it stands
+        raise Wrong(text.index("\0") + 1, "not an expression (NUL)", "a comparison of facts")
     flat = text.replace("\n", " ").replace("\t", " ")
     body = flat.lstrip(" ")
     indent = len(flat) - len(body)
