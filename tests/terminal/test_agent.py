@@ -242,8 +242,8 @@ def test_types(device: Device, kind: int) -> None:
 
 
 def test_another_kind_than_was_asked(device: Device) -> None:
-    """Without anchors two-way becomes slow, and the card is told: `07`. R-53."""
-    assert Result(0x07) == device.ordered(another(b"1111", so.SynchronizationType(200)))
+    """Without anchors two-way becomes slow, and the card is told which: `07 C9`. R-53."""
+    assert Result(0x07, b"\xc9") == device.ordered(another(b"1111", so.SynchronizationType(200)))
 
 
 def test_xml(device: Device) -> None:

@@ -54,11 +54,15 @@ def of_session(result: SessionResult) -> Result:
     if result.ok and failed:
         return Result(CODE_POINTS.permanent, bytes([Permanent.PARTIAL]) + _two_octets(failed))
     if result.ok:
-        changed = GeneralResult.PERFORMED_WITH_MODIFICATION
-        return Result(changed if result.slow else GeneralResult.PERFORMED)
+        others = [each.performed for each in result.databases if each.asked is not each.performed]
+        if others:
+            return Result(GeneralResult.PERFORMED_WITH_MODIFICATION, bytes(others[:1]))
+        return Result(GeneralResult.PERFORMED)
     if result.status in _TEMPORARY:
-        reason = bytes([_TEMPORARY[result.status]])
-        return Result(CODE_POINTS.temporary, reason + _native(result.status))
+        reason = _TEMPORARY[result.status]
+        # After "server busy" a pause would stand, which SyncML does not tell: departure D-09.
+        native = b"" if reason is Temporary.SERVER_BUSY else _native(result.status)
+        return Result(CODE_POINTS.temporary, bytes([reason]) + native)
     return refused(_PERMANENT.get(result.status, Permanent.INTERNAL), result.status)
 
 
