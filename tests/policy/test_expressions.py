@@ -140,7 +140,7 @@ def test_values() -> None:
         ("count <", 7, "not an expression (invalid syntax)", "a comparison of facts"),
         ("count < (1", 8, "not an expression ('(' was never closed)", "a comparison of facts"),
         ("count < 1 # or", 10, "a comment", "none within an expression"),
-        ("home == '\\d'", 8, "not an expression", "a comparison"),
+        ("home == '\\d'", 9, "not an expression", "a comparison"),
         ("home == '" + "x" * 65 + "'", 8, "65 octets", "at most 64 octets"),
         ("count == 1" + " " * 500, 500, "510 characters", "at most 500"),
         ("count\0", 6, "not an expression", "a comparison"),

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsync.policy.facts import FACTS
-from cardsync.policy.interpreter import Cell, prepare, run
-from cardsync.policy.opcodes import Counts, Op, steps, verify
+from cardsync.policy.interpreter import Cell, _one_by_one, prepare, run
+from cardsync.policy.opcodes import COMPARISONS, Counts, Op, steps, verify
 
 NUMBERS = st.integers(0, 65535)
 
@@ -84,6 +84,8 @@ def test_membership() -> None:
     assert value(BATTERY + members + bytes([Op.IN, 2])) == 0
     assert value(BATTERY + members + bytes([Op.NOT_IN, 2])) == 0
     assert value(push(1) + BATTERY + bytes([Op.NOT_IN, 1])) == 0
+    assert value(BATTERY + BATTERY + bytes([Op.IN, 1]), battery=9) == 1
+    assert value(LANGUAGE + bytes([Op.LITERAL, 0, Op.IN, 1]), language=b"fi") == 1
 
 
 def test_before_the_first_success() -> None:
@@ -142,3 +144,33 @@ def test_verified_code_cannot_fail(code: bytes, facts: dict[str, int | bytes]) -
     found = run(prepare(code, [b"fi"]), facts, [7], [9])
 
     assert found.steps <= steps(code)
+    assert found == run(_one_by_one(code, [b"fi"]), facts, [7], [9])
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([BATTERY, LANGUAGE, bytes([Op.FACT, 0x84])]),
+    st.lists(
+        st.sampled_from([push(3), bytes([Op.LITERAL, 0]), BATTERY, bytes([Op.FACT, 0x84])]),
+        max_size=3,
+    ),
+    st.sampled_from(sorted(COMPARISONS)),
+    st.dictionaries(
+        st.sampled_from(["battery", "language", "last.language"]),
+        st.sampled_from([3, 4, -1, 70000, 65535, b"fi", b"en", b""]),
+    ),
+)
+def test_a_comparison_as_a_whole(
+    left: bytes, right: list[bytes], op: int, facts: dict[str, int | bytes]
+) -> None:
+    """A comparison that is done at once gives what its instructions give one by one."""
+    operand = bytes([len(right)]) if op in (Op.IN, Op.NOT_IN) else b""
+    code = left + b"".join(right) + bytes([op]) + operand
+    try:
+        verify(code, Counts(1, 0, 0))
+    except ValueError:
+        return
+
+    assert run(_one_by_one(code, [b"fi"]), facts, [], []) == run(
+        prepare(code, [b"fi"]), facts, [], []
+    )

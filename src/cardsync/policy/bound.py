@@ -298,9 +298,13 @@ def _working_copy(program: Program) -> int:
     return 2 * (len(program.variables) + counted) + 6
 
 
-def _kilobytes(request: Request) -> int:
-    """Give what a request may cost, all its attempts together."""
-    once = SESSION_KILOBYTES + sum(
+def session_kilobytes(request: Request) -> int:
+    """Give what one session of a request is assumed to cost."""
+    return SESSION_KILOBYTES + sum(
         cost for category, cost in KILOBYTES.items() if request.categories & category
     )
-    return once * (request.retry.attempts if request.retry else 1)
+
+
+def _kilobytes(request: Request) -> int:
+    """Give what a request may cost, all its attempts together."""
+    return session_kilobytes(request) * (request.retry.attempts if request.retry else 1)

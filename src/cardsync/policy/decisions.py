@@ -1,9 +1,12 @@
 """What the machine decides, and why: the values that it hands to the application."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cardsync.policy.facts import Event
-from cardsync.policy.listing import Comparison
+from cardsync.policy.interpreter import Cell
+from cardsync.policy.listing import Comparison, Listed
 from cardsync.policy.state import MachineState
 from cardsync.policy.values import ResolvedRequest, Rung
 
@@ -70,11 +73,34 @@ class Reason:
     notes: tuple[str, ...] = ()
 
 
+class Verdict(NamedTuple):
+    """What became of one rule: a `Reason` that is not yet put in words.
+
+    `false` are the comparisons found false, by their places in `listed`, with their sides.
+    """
+
+    rule: str
+    fired: bool
+    listed: Mapping[int, Listed]
+    false: tuple[tuple[int, Cell, Cell], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to one event: what to do, what to remember, why, and how long it took."""
+    """The answer to one event: what to do, what to remember, how long it took, and why."""
 
     decisions: tuple[Decision, ...]
     state: MachineState
-    reasons: tuple[Reason, ...]
     steps: int
+    event: Event
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why each rule that the event concerned fired or did not."""
+        return tuple([self._reason(verdict) for verdict in self.verdicts])
+
+    def _reason(self, verdict: Verdict) -> Reason:
+        false = [Comparison(verdict.listed[place], *sides) for place, *sides in verdict.false]
+        return Reason(self.event, verdict.rule, verdict.fired, tuple(false), verdict.notes)

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
-from cardsync.policy.decisions import Reason
+from cardsync.policy.decisions import (
+    Browse,
+    Decision,
+    Reason,
+    Report,
+    SetMenu,
+    StartTimer,
+    Synchronize,
+    Tell,
+)
 from cardsync.policy.facts import Event
 from cardsync.policy.quantities import show_minutes
 from cardsync.policy.values import EventKind
@@ -32,3 +41,22 @@ def show_event(event: Event) -> str:
         is_aid = event.kind is EventKind.APPLICATION
         return f"{name} {argument.hex().upper() if is_aid else argument.decode(errors='replace')}"
     return f"{name} {argument}"
+
+
+def show_decision(decision: Decision) -> str:
+    """Name what is to be done."""
+    match decision:
+        case Synchronize(request, ask):
+            text = f"synchronize {request.name} with {request.target.device}"
+            text += f", after asking {ask!r}" if ask else ""
+        case Tell(told):
+            text = f"tell {told!r}"
+        case Report(means):
+            text = f"report by {means.name}"
+        case Browse(url):
+            text = f"open {url}"
+        case StartTimer(name, minutes):
+            text = f"timer {name} in {show_minutes(minutes)}" if minutes else f"stop timer {name}"
+        case SetMenu(items):
+            text = "menu " + ", ".join([repr(item) for _, item in items])
+    return text

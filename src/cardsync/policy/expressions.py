@@ -170,6 +170,8 @@ def _parse(text: str) -> ast.expr:
             tree = ast.parse(body, mode="eval").body
     except SyntaxError as exc:
         at = indent + exc.offset - 1 if exc.offset else len(text)  # no offset: at the end
+        if "escape" in exc.msg:  # Pythons differ on where it stands
+            at = flat.index("\\")
         raise Wrong(at, f"not an expression ({exc.msg})", "a comparison of facts") from exc
     except (ValueError, RecursionError, MemoryError) as exc:
         raise Wrong(0, "not an expression", "a comparison of facts") from exc

@@ -1,26 +1,26 @@
 """One event in the machine, from its rules to its outcome. Used by `machine` alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from cardsync.policy.decisions import (
     Browse,
     Decision,
     Outcome,
-    Reason,
     Report,
     SetMenu,
     StartTimer,
     Synchronize,
     Tell,
+    Verdict,
 )
 from cardsync.policy.facts import Event, Facts
 from cardsync.policy.interpreter import Cell, Code, Run, prepare, run
-from cardsync.policy.listing import Comparison, Listed, comparisons
+from cardsync.policy.listing import Listed, comparisons
 from cardsync.policy.program import Program
 from cardsync.policy.sizes import resolve
-from cardsync.policy.state import MachineState
+from cardsync.policy.state import MachineState, with_item
 from cardsync.policy.templates import fill, fill_address
 from cardsync.policy.values import (
     Action,
@@ -31,6 +31,7 @@ from cardsync.policy.values import (
     DoSynchronize,
     DoTell,
     DoTimer,
+    ResolvedRequest,
     Rule,
     Rung,
     Text,
@@ -40,12 +41,16 @@ from cardsync.policy.values import (
 
 @dataclass(frozen=True, slots=True)
 class ReadyRule:
-    """A rule made ready to run; `period` is its place among the periods of the state."""
+    """A rule made ready to run; `period` is its place among the periods of the state.
+
+    `places` are those of the variables in the state.
+    """
 
     rule: Rule
     condition: Code
     listed: Mapping[int, Listed]
     sets: Mapping[bytes, Code]
+    places: Mapping[str, int]
     period: int | None
     synchronizes: bool
     sms: int
@@ -59,6 +64,7 @@ def ready_rule(rule: Rule, period: int | None, program: Program) -> ReadyRule:
         prepare(rule.condition, program.literals),
         comparisons(rule.condition, program),
         {code: prepare(code, program.literals) for code in codes},
+        {variable.name: place for place, variable in enumerate(program.variables)},
         period,
         any(isinstance(action, DoSynchronize) for action in rule.actions),
         sum(action == DoReport(Rung.SMS) for action in rule.actions),
@@ -67,23 +73,35 @@ def ready_rule(rule: Rule, period: int | None, program: Program) -> ReadyRule:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The parameters' values as they are now: by name for texts, by place for code."""
+    """What follows from the parameters' values as they are now.
+
+    `values` are by name, for texts, `cells` by place, for code; `requests` by name, resolved.
+    """
 
     values: Mapping[str, int | str]
     cells: tuple[Cell, ...]
+    requests: Mapping[str, ResolvedRequest]
 
     @classmethod
-    def of(cls, state: MachineState) -> Self:
-        """Give the settings of a memory."""
+    def of(cls, program: Program, state: MachineState) -> Self:
+        """Give the settings of a program's memory."""
         names = (name for name, _ in state.layout.parameters)
+        values = dict(zip(names, state.parameters, strict=True))
         return cls(
-            dict(zip(names, state.parameters, strict=True)),
+            values,
             tuple(v.encode() if isinstance(v, str) else v for v in state.parameters),
+            {request.name: resolve(request, values) for request in program.requests},
         )
 
 
 class Handling:
     """What happens while one event is handled; the memory is a working copy."""
+
+    __slots__ = (
+        "_before", "_decisions", "_event", "_facts", "_hidden", "_program", "_remaining",
+        "_settings", "_sms", "_started", "_synchronizations", "_touched", "_variables",
+        "_verdicts", "steps",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -96,12 +114,12 @@ class Handling:
         self._program, self._before = program, state
         self._event, self._facts = event, facts
         self._settings = settings
-        self._variables, self._remaining = list(state.variables), list(state.remaining)
+        self._variables, self._remaining = state.variables, state.remaining
         self._hidden = state.hidden
         self._synchronizations, self._sms = state.synchronizations, state.sms
         self._started = self._touched = False
         self._decisions: list[Decision] = []
-        self._reasons: list[Reason] = []
+        self._verdicts: list[Verdict] = []
         self.steps = 0
 
     def consider(self, ready: ReadyRule) -> None:
@@ -109,43 +127,40 @@ class Handling:
         if ready.condition:
             found = self._run(ready.condition)
             if not found.value:
-                self._reason(ready, comparisons=_told(ready, found))
+                verdict = Verdict(ready.rule.name, False, ready.listed, found.false)
+                self._verdicts.append(verdict)
                 return
         held = self._held_back(ready)
         if held:
-            self._reason(ready, notes=(held,))
-            return
-        notes = [note for action in ready.rule.actions if (note := self._act(action, ready))]
-        self._reason(ready, fired=True, notes=tuple(notes))
+            notes = [held]
+        else:
+            notes = [note for action in ready.rule.actions if (note := self._act(action, ready))]
+        verdict = Verdict(ready.rule.name, not held, ready.listed, (), tuple(notes))
+        self._verdicts.append(verdict)
 
     def outcome(self) -> Outcome:
         """Give what came of it; the state is the very same where no action touched it."""
         state = self._before
         if self._touched:
-            state = replace(
-                state,
-                variables=tuple(self._variables),
-                remaining=tuple(self._remaining),
-                hidden=self._hidden,
-                synchronizations=self._synchronizations,
-                sms=self._sms,
+            state = MachineState(
+                state.layout,
+                state.parameters,
+                state.changed,
+                self._variables,
+                state.elapsed,
+                self._remaining,
+                state.minutes,
+                self._synchronizations,
+                self._sms,
+                self._hidden,
             )
-        return Outcome(tuple(self._decisions), state, tuple(self._reasons), self.steps)
+        decisions, verdicts = tuple(self._decisions), tuple(self._verdicts)
+        return Outcome(decisions, state, self.steps, self._event, verdicts)
 
     def _run(self, code: Code) -> Run:
         found = run(code, self._facts, self._variables, self._settings.cells)
         self.steps += found.steps
         return found
-
-    def _reason(
-        self,
-        ready: ReadyRule,
-        *,
-        fired: bool = False,
-        comparisons: tuple[Comparison, ...] = (),
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        self._reasons.append(Reason(self._event, ready.rule.name, fired, comparisons, notes))
 
     def _held_back(self, ready: ReadyRule) -> str:
         """Say what forbids a rule to fire, or nothing: then all of it may be done."""
@@ -173,7 +188,7 @@ class Handling:
             case DoBrowse(url):
                 self._decisions.append(Browse(fill_address(url, self._settings.values)))
             case DoSet(variable, code):
-                return self._set(variable, ready.sets[code])
+                return self._set(variable, ready, code)
             case DoTimer(timer, after):
                 self._timer(timer, after)
             case DoMenu(item, shown):
@@ -181,28 +196,25 @@ class Handling:
         return ""
 
     def _synchronize(self, action: DoSynchronize) -> None:
-        request = next(one for one in self._program.requests if one.name == action.request)
         ask = None if action.ask is None else self._say(action.ask)
-        self._decisions.append(Synchronize(resolve(request, self._settings.values), ask))
+        self._decisions.append(Synchronize(self._settings.requests[action.request], ask))
         self._synchronizations += 1
         self._started = self._touched = True
 
-    def _set(self, variable: str, code: Code) -> str:
-        value = self._run(code).value
+    def _set(self, variable: str, ready: ReadyRule, code: bytes) -> str:
+        value = self._run(ready.sets[code]).value
         if not isinstance(value, int):
             return f"{variable} was not set: its value is unknown"
-        place = next(
-            number for number, one in enumerate(self._program.variables) if one.name == variable
-        )
+        place = ready.places[variable]
         self._touched |= self._variables[place] != value
-        self._variables[place] = value
+        self._variables = with_item(self._variables, place, value)
         return ""
 
     def _timer(self, timer: str, after: int | str) -> None:
         minutes = minutes_of(after, self._settings.values)
         place = self._program.timers.index(timer)
         self._touched |= self._remaining[place] != minutes
-        self._remaining[place] = minutes
+        self._remaining = with_item(self._remaining, place, minutes)
         self._decisions.append(StartTimer(timer, minutes))
 
     def _menu(self, item: str, *, shown: bool) -> None:
@@ -220,10 +232,6 @@ class Handling:
 
     def _say(self, text: Text) -> str:
         return fill(text.in_language(self._language()), self._settings.values)
-
-
-def _told(ready: ReadyRule, found: Run) -> tuple[Comparison, ...]:
-    return tuple(Comparison(ready.listed[place], left, right) for place, left, right in found.false)
 
 
 def visible_menu(

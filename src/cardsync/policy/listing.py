@@ -47,6 +47,11 @@ class Listed:
     sign: str
     right: Side
 
+    def __str__(self) -> str:
+        if self.sign == "is":
+            return self.left.text if self.right.literal else f"not {self.left.text}"
+        return f"{self.left.text} {self.sign} {self.right.text}"
+
 
 def comparisons(code: bytes, program: Program) -> Mapping[int, Listed]:
     """Give the comparisons of verified code by their place among the instructions."""

@@ -39,15 +39,18 @@ class Machine:
         self.state = MachineState.initial(program) if state is None else state
         if self.state.layout != Layout.of(program):
             raise LocalError("this state belongs to another program; carry it over first")
-        self._settings = Settings.of(self.state)
+        self._settings = Settings.of(program, self.state)
 
     def at(self, state: MachineState) -> "Machine":
         """Give the machine of the same program with this memory, which is one of its own."""
         other = object.__new__(Machine)
         other.program, other._ready, other.state = self.program, self._ready, state
-        same = state.parameters is self.state.parameters
-        other._settings = self._settings if same else Settings.of(state)
+        other._settings = self._settings_of(state)
         return other
+
+    def _settings_of(self, state: MachineState) -> Settings:
+        same = state.parameters is self.state.parameters
+        return self._settings if same else Settings.of(self.program, state)
 
     def handle(self, event: Event, facts: Facts) -> Outcome:
         """Try the rules of this event in their order.
@@ -62,7 +65,7 @@ class Machine:
             due = self._entry(event)
         rules = self._ready.get(event.kind)
         if rules is None:
-            return Outcome((), state, (), 0)
+            return Outcome((), state, 0, event)
         handling = Handling(self.program, state, self._settings, event, facts)
         for ready in rules:
             handling.steps += 1
@@ -75,7 +78,7 @@ class Machine:
 
         A day's end is wanted even without timers: the counters of the day begin anew.
         """
-        values = Settings.of(state).values
+        values = self._settings_of(state).values
         wanted = [MINUTES_A_DAY - state.minutes]
         wanted += [minutes for minutes in state.remaining if minutes]
         for ready in self._ready.get(EventKind.TIMER, ()):
@@ -182,13 +185,17 @@ def _later(
 ) -> MachineState:
     """Let minutes go by; at the end of a day its counters begin anew."""
     day, minutes_of_day = divmod(state.minutes + gone, MINUTES_A_DAY)
-    return replace(
-        state,
-        elapsed=elapsed,
-        remaining=remaining,
-        minutes=minutes_of_day,
-        synchronizations=0 if day else state.synchronizations,
-        sms=0 if day else state.sms,
+    return MachineState(
+        state.layout,
+        state.parameters,
+        state.changed,
+        state.variables,
+        elapsed,
+        remaining,
+        minutes_of_day,
+        0 if day else state.synchronizations,
+        0 if day else state.sms,
+        state.hidden,
     )
 
 

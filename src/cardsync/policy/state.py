@@ -107,10 +107,10 @@ class MachineState:
         names = [parameter.name for parameter in program.parameters]
         place = names.index(name)
         check_value(program, program.parameters[place], value)
-        parameters = _with(self.parameters, place, value)
+        parameters = with_item(self.parameters, place, value)
         for misfit in program.misfits(dict(zip(names, parameters, strict=True))):
             raise ValueError(f"{misfit.owner!r}: {misfit}")
-        return replace(self, parameters=parameters, changed=_with(self.changed, place, True))
+        return replace(self, parameters=parameters, changed=with_item(self.changed, place, True))
 
     def encode(self) -> bytes:
         """Give the octets for the card's memory."""
@@ -174,7 +174,8 @@ class MachineState:
         )
 
 
-def _with(items: tuple[_T, ...], place: int, value: _T) -> tuple[_T, ...]:
+def with_item(items: tuple[_T, ...], place: int, value: _T) -> tuple[_T, ...]:
+    """Give the items with another one at a place."""
     return (*items[:place], value, *items[place + 1 :])
 
 
