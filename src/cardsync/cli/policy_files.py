@@ -1,0 +1,119 @@
+"""The files of `cardsync policy`: policies, programs and recordings, each error with its place."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cardsync.errors import CardsyncError, ConfigError
+
+if TYPE_CHECKING:
+    from cardsync.policy.bound import CardLimits
+    from cardsync.policy.program import Program
+    from cardsync.policy.recording import Line
+
+_CHUNK = 1 << 18  # octets of whole lines that are read at once
+_TELL_EACH = 2.0  # seconds
+
+
+def read_program(path: Path, limits: "CardLimits") -> "Program":
+    """Read a policy (TOML) and compile it, or a program (octets or hexadecimal digits)."""
+    from cardsync.policy.compiler import compile_policy  # noqa: PLC0415  # fast --help
+    from cardsync.policy.program import MAGIC, Program  # noqa: PLC0415
+    from cardsync.policy.source import read  # noqa: PLC0415
+
+    octets = _octets(path)
+    try:
+        if octets.startswith(MAGIC.hex().encode()):
+            octets = bytes.fromhex(octets.decode())
+        if octets.startswith(MAGIC + b"\x01"):
+            return Program.decode(octets)
+        text = octets.decode()
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: octet {exc.start} is no UTF-8; a policy is expected") from exc
+    except (ValueError, CardsyncError) as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    return compile_policy(read(text, str(path)), limits)
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+class Progress:
+    """Tells on standard error how far a long work is; short work passes in silence."""
+
+    def __init__(self, whole: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._whole, self._clock = max(1, whole), clock
+        self._started = self._told = clock()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return self._clock() - self._started
+
+    def at(self, done: int, events: int) -> None:
+        """Say how much is done, if there was no word for a while."""
+        now = self._clock()
+        if now - self._told >= _TELL_EACH:
+            self._told = now
+            part = done / self._whole
+            left = (now - self._started) * (1 - part) / part if part else 0
+            words = f"{events} events, {100 * part:.0f} %, about {left:.0f} s more"
+            print(words, file=sys.stderr, flush=True)
+
+
+def says_how_it_went(path: Path) -> bool:
+    """Say whether a recording tells how synchronizations went."""
+    from cardsync.policy.recording import OUTCOMES  # noqa: PLC0415
+
+    words = [f'"{word}"'.encode() for word in OUTCOMES]
+    return any(word in b"".join(chunk) for chunk in _chunks(path) for word in words)
+
+
+def read_recording(path: Path, progress: Progress | None = None) -> Iterator["Line"]:
+    """Read a recording; raise `ConfigError` with file and line where one cannot be read."""
+    from cardsync.policy.recording import LineReader  # noqa: PLC0415
+
+    reader, number, octets = LineReader(), 0, 0
+    for chunk in _chunks(path):
+        objects = _objects(path, number, chunk)
+        for place, fields in enumerate(objects):
+            try:
+                yield reader.read(fields)
+            except ConfigError as exc:
+                raise ConfigError(f"{path}:{number + place + 1}: {exc}") from exc
+        number += len(chunk)
+        octets += sum(map(len, chunk))
+        if progress is not None:
+            progress.at(octets, number)
+
+
+def _chunks(path: Path) -> Iterator[list[bytes]]:
+    try:
+        with path.open("rb") as file:
+            while chunk := file.readlines(_CHUNK):
+                yield chunk
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def _objects(path: Path, before: int, chunk: list[bytes]) -> list[object]:
+    """Read many lines as one JSON array, which takes half the time; one by one if that fails."""
+    try:
+        found: list[object] = json.loads(b"[" + b",".join(chunk) + b"]")
+    except (ValueError, RecursionError):
+        found = []
+    if len(found) == len(chunk):
+        return found
+    for number, line in enumerate(chunk, before + 1):
+        try:
+            json.loads(line)
+        except (ValueError, RecursionError) as exc:
+            raise ConfigError(f"{path}:{number}: one JSON object is expected: {exc}") from exc
+    raise ConfigError(f"{path}: one JSON object a line is expected")
