@@ -1,5 +1,6 @@
 """docs/policy.md and the code cannot drift: tables, figures and octets are read out of it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from cardsync.policy.bound import EVENTS_A_DAY, bound, table
 from cardsync.policy.facts import FACTS, FACTS_BY_NAME, LAST, SERVICES, TECHNOLOGIES
 from cardsync.policy.opcodes import Op
 from cardsync.policy.program import Section
+from cardsync.policy.recording import LineReader
 from cardsync.policy.rule_coding import ActionTag
 from cardsync.policy.source import read
 from cardsync.policy.values import EventKind
@@ -99,3 +101,16 @@ def test_the_shortest_policy() -> None:
     assert source
 
     assert read(source[1], "policy.md").name == "greeting"
+
+
+def test_the_recording() -> None:
+    """Every line of the example can be read; every key of a line has its row."""
+    example_lines = re.search(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    assert example_lines
+
+    reader = LineReader()
+    assert [EventKind.PROFILE_DOWNLOAD, EventKind.LOCATION_STATUS, EventKind.MENU] == [
+        reader.read(json.loads(line)).event.kind for line in example_lines[1].splitlines()
+    ]
+    keys = [row[0].strip("`") for row in rows("| Key | | |\n| --- | --- | --- |\n| `card`")]
+    assert keys == ["card", "minute", "event", "argument", "facts"]
