@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -191,7 +192,7 @@ def test_database_that_dies_is_started_again(operator: Process) -> None:
     """`kill -9` of the database under a running operator is healed without a person."""
     data = operator.home / "postgres" / "data"
     pid = int((data / "postmaster.pid").read_text().split()[0])
-    subprocess.run(["kill", "-9", str(pid)], check=True)
+    os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:

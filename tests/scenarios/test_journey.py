@@ -165,7 +165,7 @@ def test_killed_operator(home: Path, tmp_path: Path, number: int) -> None:
     Nothing is lost and nothing is there twice: both digests are over every record.
     """
     demo = home / f"killed-{number}"
-    process = start(demo, "--max-message", "2048")
+    process = start(demo, "--max-message", "1024")  # some thirty messages at least
     operator = operator_of(process)
     wait_for_messages(demo / "mobile" / "messages", number)
     os.kill(operator, signal.SIGKILL)

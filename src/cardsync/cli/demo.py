@@ -44,6 +44,7 @@ def demo(
     """
     from cardsync.fleet.journey import Stage, default_home  # noqa: PLC0415  # fast --help
 
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with Stage(home or default_home()) as stage:
