@@ -1,5 +1,6 @@
 """Independent programs: found, or the test is skipped with the reason, or fails where CI asks."""
 
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 PACKAGES = {
     "bearerbox": "kannel",
     "chromium": "chromium",
+    "libopenobex": "libopenobex2",
     "dbus-daemon": "dbus",
     "gcc": "gcc libc6-dev",
     "syncevo-http-server": "syncevolution-http python3-twisted",
@@ -23,7 +25,9 @@ PACKAGES = {
 
 
 def find(program: str) -> str | None:
-    """Give the path of a peer, or the name of a Perl module that loads; None if it is missing."""
+    """Give the path of a peer, or the name of a library or a Perl module that loads, or None."""
+    if program.startswith("lib"):
+        return ctypes.util.find_library(program.removeprefix("lib"))
     if "::" not in program:
         return shutil.which(program)
     found = subprocess.run(["perl", f"-M{program}", "-e", "1"], check=False, capture_output=True)

@@ -16,6 +16,7 @@ need syncevo-http-server "syncevolution-http python3-twisted"
 [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 need bearerbox kannel
 need wapbox kannel
+ldconfig -p 2>/dev/null | grep -q libopenobex.so.2 || missing="$missing libopenobex2"
 perl -MNet::SMPP -e 1 2>/dev/null || missing="$missing libnet-smpp-perl"
 
 [ -z "$missing" ] && exit 0

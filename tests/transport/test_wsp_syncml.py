@@ -6,38 +6,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cardsync.syncml import codec
-from cardsync.syncml.elements import AlertCode
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_server import WspServer
 from syncml.pair import Pair
 from transport.gateway import running
+from transport.journeys import journey
 
 BOTH = pytest.mark.parametrize("connectionless", [False, True])
 TYPES = pytest.mark.parametrize("content_type", [codec.WBXML, codec.XML])
-
-
-def synchronize(pair: Pair, carrier: WspCarrier, url: str, kind: AlertCode) -> None:
-    """Run a session whose messages go by a carrier."""
-    session = pair.begin(kind)
-    while (octets := session.data_to_send()) is not None:
-        answer_type, answer = carrier.exchange(url, pair.content_type, octets)
-        assert pair.content_type == answer_type
-        session.receive_data(answer)
-    assert session.result is not None
-    assert session.result.ok
-    assert pair.equal()
-
-
-def journey(pair: Pair, carrier: WspCarrier, url: str) -> None:
-    """Fill the server by a refresh; then bring changes both ways."""
-    for number in range(200):
-        pair.client.put(f"item{number}", f"content <{number}> ".encode() * 12)
-    synchronize(pair, carrier, url, AlertCode.REFRESH_FROM_CLIENT)
-    pair.client.put("item1", b"changed by the client")
-    pair.client.remove("item2")
-    pair.store.put("fresh", b"added by the server")
-    synchronize(pair, carrier, url, AlertCode.TWO_WAY)
-    synchronize(pair, carrier, url, AlertCode.SLOW)
 
 
 @pytest.mark.peer("bearerbox")

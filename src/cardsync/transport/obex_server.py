@@ -103,6 +103,8 @@ class ObexServer:
         task.add_done_callback(self._tasks.discard)
         try:
             await self._serve(reader, writer)
+        except asyncio.CancelledError:
+            return  # by `stop`; streams of Python 3.11 complain of a task that was cancelled
         except (OSError, TimeoutError):
             _LOG.debug("a connection that broke or fell silent")
         except PeerError as error:
