@@ -450,7 +450,9 @@ def test_report_that_this_card_does_not_send() -> None:
     there = mobile(rule('{ menu = "Report" }', '{ report = "sms" }'))
     there.equipment.choose(1, 1.0)
 
-    assert "a report by SMS was wanted; this card sends none" in there.card.applet.journal
+    assert (
+        "a report by SMS was wanted: the policy has no report_number" in there.card.applet.journal
+    )
 
 
 def test_every_day() -> None:

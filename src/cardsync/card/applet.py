@@ -13,8 +13,9 @@ from functools import partial
 from cardsync.card.journal import Journal
 from cardsync.card.knowledge import Knowledge
 from cardsync.card.memory import Memory
+from cardsync.card.offering import Answered, Surroundings
 from cardsync.card.policy_store import PolicyStore
-from cardsync.card.synchronizing import RETRY_TIMER, Answered, Synchronizing
+from cardsync.card.synchronizing import RETRY_TIMER, Synchronizing
 from cardsync.card.timers import Timers
 from cardsync.errors import PeerError
 from cardsync.octets.apdu import SW
@@ -39,8 +40,9 @@ from cardsync.policy.decisions import (
 from cardsync.policy.explain import explain_one, show_event
 from cardsync.policy.facts import Event
 from cardsync.policy.machine import Machine
-from cardsync.policy.values import EventKind
+from cardsync.policy.values import EventKind, Rung
 from cardsync.toolkit import commands, objects
+from cardsync.toolkit.browser import BrowserTerminationCause
 from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode, LocalInformation
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.envelope import Envelope
@@ -103,9 +105,8 @@ class Applet:
         self._early: list[Event] = []  # messages that came before that
         self._asking = False  # whether the user is being asked
         self._poll_seconds: float = _POLL_SECONDS
-        self._synchronizing = Synchronizing(
-            memory, self._policy, self._timers, self._offer, self._ended
-        )
+        around = Surroundings(memory, self._policy, self._knowledge, self._timers, self._offer)
+        self._synchronizing = Synchronizing(around, self._ended)
 
     @property
     def journal(self) -> tuple[str, ...]:
@@ -236,6 +237,15 @@ class Applet:
             if told.event == EventCode.LANGUAGE_SELECTION:
                 self._show_menu()
             self._decide(Event(_EVENTS[EventCode(told.event)]))
+            self._climb(told)
+
+    def _climb(self, told: Envelope) -> None:
+        """Let a synchronization on a lower rung of the ladder go on."""
+        if told.event == EventCode.LOCATION_STATUS and self._knowledge.in_service:
+            self._synchronizing.in_service()
+        elif told.event == EventCode.BROWSER_TERMINATION:
+            cause = commands.first(told.parts, BrowserTerminationCause)
+            self._synchronizing.browser_ended(by_user=cause is None or cause.code == 0)
 
     def _chosen(self, told: Envelope) -> None:
         """Take a choice; one who asks for help reads what the entry is. TS 102 223 clause 7.2."""
@@ -254,7 +264,7 @@ class Applet:
         self._knowledge.passed(max(0.0, seconds - self._timers.counted(timer)))
         self._timers.stop(timer)
         if timer == RETRY_TIMER:
-            self._synchronizing.try_again()
+            self._synchronizing.timer_expired()
         else:
             self._elapse(seconds // 60)
 
@@ -331,7 +341,7 @@ class Applet:
             case SetMenu():
                 self._show_menu()
             case Report(means):
-                self._journal.note(f"a report by {means.name} was wanted; this card sends none")
+                self._synchronizing.report(means)
             case StartTimer():
                 pass  # the machine counts it; `_arm` takes the first of all
 
@@ -371,5 +381,7 @@ def _event_list(machine: Machine) -> tuple[int, ...]:
     """Give the events that the rules need, those that keep the facts true, and our own."""
     wanted = {rule.event for rule in machine.program.rules}
     wanted |= {EventKind.LOCATION_STATUS, EventKind.LANGUAGE_SELECTION}
+    if any(Rung.BROWSER in request.fallback for request in machine.program.requests):
+        wanted.add(EventKind.BROWSER_TERMINATION)
     codes = [code for code, kind in _EVENTS.items() if kind in wanted]
     return (*sorted(codes), CODE_POINTS.event)

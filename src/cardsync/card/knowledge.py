@@ -9,18 +9,20 @@ from calendar import timegm
 from hashlib import sha256
 
 from cardsync.card.files import ADF_USIM, MF, cell
+from cardsync.card.ladder import Terminal
 from cardsync.card.memory import Memory
 from cardsync.octets.reader import Reader
 from cardsync.octets.semi import unswapped
 from cardsync.toolkit import information
 from cardsync.toolkit.commands import Part
 from cardsync.toolkit.objects import DataObject
-from cardsync.toolkit.profile import TerminalProfile
+from cardsync.toolkit.profile import Feature, TerminalProfile
 
 _LAST = "app:last"
 _LAST_TIME = "app:last time"
 _MARK = "app:mark"
 _LARGEST = 0xFFFF
+_DAY = 24 * 3600
 _UNKNOWN_ZONE = 0xFF
 _REMEMBERED = ("imei", "profile", "language", "network.mcc", "network.mnc",
                "network.technology", "network.roaming", "network.status")  # fmt: skip
@@ -34,6 +36,7 @@ class Knowledge:
         self._facts: dict[str, int | bytes] = {}
         self._now: float | None = None  # seconds since an age, if the terminal told the time
         self._connected = 0.0
+        self._profile: TerminalProfile | None = None
 
     @property
     def imei(self) -> str | None:
@@ -52,8 +55,31 @@ class Knowledge:
         """Say whether the terminal has told the time."""
         return self._now is not None
 
+    @property
+    def day(self) -> int:
+        """The number of the day, 16 bits; 0 where the terminal has not told the time."""
+        return int((self._now or 0) // _DAY) & _LARGEST
+
+    @property
+    def in_service(self) -> bool:
+        """Say whether the network can be used, as far as is known. TS 102 223 clause 8.27."""
+        return self._facts.get("network.status", 0) == 0
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """What kind of terminal this is, if it has told its IMEI."""
+        imei, profile = self.imei, self._facts.get("profile")
+        if imei is None or not isinstance(profile, bytes):
+            return None
+        return Terminal(imei[:8], profile[:4], self.claims(Feature.REQUEST_SYNCHRONIZATION))
+
+    def claims(self, feature: Feature) -> bool:
+        """Say whether the terminal's profile has the bit."""
+        return self._profile is not None and feature in self._profile
+
     def profile(self, profile: TerminalProfile) -> None:
         """Take the profile; as a fact it is eight octets of its hash."""
+        self._profile = profile
         self._facts["profile"] = sha256(profile.octets).digest()[:8]
 
     def learn(self, parts: tuple[Part, ...]) -> None:
@@ -87,7 +113,7 @@ class Knowledge:
         """Let time go by; while the terminal is in service it counts as connected."""
         if self._now is not None:
             self._now += seconds
-        if self._facts.get("network.status", 0) == 0:
+        if self.in_service:
             self._connected += seconds
 
     def mark(self) -> None:

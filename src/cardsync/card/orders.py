@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Self
 
 from cardsync.card.files import MF, cell
+from cardsync.card.ladder import NATIVE
 from cardsync.card.memory import Memory
 from cardsync.errors import LocalError
 from cardsync.octets.reader import Reader
@@ -30,15 +31,16 @@ MOST_RESUMES = 3
 _COUNTER = "token counter"
 _SESSION = "app:session"
 _DAY = 24 * 60
-_WAITING = 0x80
+_WAITING, _RUNG_SHIFT, _RESUMED = 0x80, 4, 0x0F
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """A synchronization that was ordered: of which request, of which terminal, its attempt.
 
-    `waiting` says that it failed and its next attempt waits for a timer; `resumed` counts the
-    power-ons that it has seen since it was ordered, or since it waits.
+    `rung` is that of the ladder on which it is, 0 to 7. `waiting` says that it failed and its next
+    attempt waits for a timer; `resumed` counts the power-ons that it has seen since it was
+    ordered, or since it waits, 15 at most.
     """
 
     counter: int
@@ -48,11 +50,12 @@ class Session:
     attempt: int = 1
     waiting: bool = False
     resumed: int = 0
+    rung: int = NATIVE
 
     def encode(self) -> bytes:
         """Give the octets of the cell."""
         head = self.counter.to_bytes(4, "big") + self.reference + Imei(self.imei).value()
-        flags = self.resumed | _WAITING * self.waiting
+        flags = self.resumed | self.rung << _RUNG_SHIFT | _WAITING * self.waiting
         return head + bytes([self.attempt, flags]) + self.request.encode()
 
     @classmethod
@@ -62,8 +65,9 @@ class Session:
         counter, reference = reader.uint32(), reader.octets(4)
         imei = Imei.read(reader.octets(8)).digits
         attempt, flags = reader.octets(2)
-        waiting, resumed = bool(flags & _WAITING), flags & ~_WAITING
-        return cls(counter, reference, imei, reader.rest().decode(), attempt, waiting, resumed)
+        waiting, resumed = bool(flags & _WAITING), flags & _RESUMED
+        rung, request = flags >> _RUNG_SHIFT & 0x07, reader.rest().decode()
+        return cls(counter, reference, imei, request, attempt, waiting, resumed, rung)
 
 
 class Orders:
@@ -88,15 +92,15 @@ class Orders:
 
     def resume(self, session: Session) -> None:
         """Count a power-on that the session has seen."""
-        self._keep(replace(session, resumed=session.resumed + 1))
+        self._keep(replace(session, resumed=min(session.resumed + 1, _RESUMED)))
 
-    def begin(self, request: str, attempt: int, imei: str) -> Session:
-        """Begin a session in the place of the one before."""
+    def begin(self, request: str, attempt: int, imei: str, rung: int = NATIVE) -> Session:
+        """Begin a session on a rung in the place of the one before."""
         counter = int.from_bytes(self._memory.read(_COUNTER), "big") + 1
         self._memory.write(_COUNTER, counter.to_bytes(4, "big"))
         # Two cards that a terminal sees one after the other shall not give the same reference.
         reference = sha256(self._iccid).digest()[:2] + counter.to_bytes(4, "big")[2:]
-        session = Session(counter, reference, imei, request, attempt)
+        session = Session(counter, reference, imei, request, attempt, rung=rung)
         self._keep(session)
         return session
 
@@ -108,14 +112,22 @@ class Orders:
         The same session gives the same reference and token each time: to the terminal it is the
         same order.
         """
-        key = _token_key(key_sets)
-        if key is None:
+        token = self.token(session, request, key_sets)
+        if token is None:
             return None
-        token = build_token(key, self._iccid, request.target.database, session.counter)
         try:
             return command_of(request, session.imei, self._iccid, session.reference, token)
         except (LocalError, ValueError):  # a number of the program that the command does not have
             return None
+
+    def token(
+        self, session: Session, request: ResolvedRequest, key_sets: Iterable[KeySet]
+    ) -> bytes | None:
+        """Make the one-time token of a session; None if no key is good enough."""
+        key = _token_key(key_sets)
+        if key is None:
+            return None
+        return build_token(key, self._iccid, request.target.database, session.counter)
 
     def delay(self, request: ResolvedRequest, attempt: int, result: Result) -> int | None:
         """Give the minutes to wait after attempt n failed so, or None if there is no other.

@@ -18,13 +18,21 @@ terminal, does at each point (requirement O-3):
 - the terminal never tells the end: after an hour the session counts as timed out, after
   `MOST_RESUMES` power-ons as interrupted;
 - the card comes into another terminal: the session is dropped, the policy decides there.
+
+Where the terminal has no native command, or is not known to have one, the request goes down its
+ladder (`ladder`, `rungs`). A step down begins another session, with a reference and a token of
+its own. A rung that is under way at a power-on is taken again, `MOST_RESUMES` times; a native
+command that was never answered is not, where the terminal did not even claim to know it. What a
+lower rung achieves is told to the policy as result 07 with the rung's number: the operator knows
+what changed, but nothing was synchronized.
 """
 
 from collections.abc import Callable
 from functools import partial
 
 from cardsync.card.journal import Journal
-from cardsync.card.memory import Memory
+from cardsync.card.ladder import NATIVE, Ladder, Mark, Terminal, climbs_down, is_unsupported
+from cardsync.card.offering import Answered, Surroundings
 from cardsync.card.orders import (
     INTERRUPTED,
     MOST_RESUMES,
@@ -33,42 +41,56 @@ from cardsync.card.orders import (
     Orders,
     Session,
 )
-from cardsync.card.policy_store import PolicyStore
+from cardsync.card.reporting import Reporting
+from cardsync.card.rungs import NO_SERVICE, Rungs
 from cardsync.card.secured import read_key_sets
-from cardsync.card.timers import Timers
-from cardsync.policy.values import ResolvedRequest
-from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
+from cardsync.errors import LocalError
+from cardsync.policy.values import ResolvedRequest, Rung
+from cardsync.toolkit.codes import GeneralResult
+from cardsync.toolkit.commands import TerminalResponse
 from cardsync.toolkit.objects import Result
+from cardsync.toolkit.profile import Feature
 from cardsync.toolkit.synchronization import SynchronizationStatus
 from cardsync.toolkit.synchronization_objects import Phase
 
-RETRY_TIMER = 2
-_DEADLINE = 3600.0  # seconds that an accepted session may take where the request says nothing
+__all__ = ["RETRY_TIMER", "Answered", "Synchronizing"]
 
-Answered = Callable[[TerminalResponse | None], None]
-"""What is done with the response to a command; None where the terminal gave none."""
-Offer = Callable[[ProactiveCommand, Answered], None]
+RETRY_TIMER = 2
+"""Of the terminal: wakes the next attempt, or ends the patience with a command (RS-43)."""
+
+_DEADLINE = 3600.0  # seconds that an accepted session may take where the request says nothing
+_PATIENCE = 10  # minutes for a first native command; T6 is 20 polls
+_STORED = 30  # minutes after which a short message that could not be sent is tried again
+_MOST_STORED = 5  # attempts of one that terminal or network refused for now
+_MOST_ATTEMPTS = 15
+_FIRST_FAILURE = 0x10  # general results below it are successes. TS 102 223 clause 8.12
+_MEANWHILE = {GeneralResult.TERMINAL_UNABLE, GeneralResult.NETWORK_UNABLE}
+
 Ended = Callable[[str, Result, int], None]
 """Hears how a request ended: its name, the result, the native status."""
 
 
 def _nothing(_: TerminalResponse | None) -> None:
-    """Do nothing with a response."""
+    """Expect nothing of a response."""
 
 
 class Synchronizing:
-    """The synchronization under way. `offer` takes its commands, `ended` hears its end."""
+    """The synchronization under way; `ended` hears its end."""
 
-    def __init__(
-        self, memory: Memory, policy: PolicyStore, timers: Timers, offer: Offer, ended: Ended
-    ) -> None:
+    def __init__(self, around: Surroundings, ended: Ended) -> None:
+        memory = around.memory
         self._memory = memory
         self._journal = Journal(memory)
         self._orders = Orders(memory)
-        self._policy = policy
-        self._timers = timers
-        self._offer = offer
+        self._ladder = Ladder(memory)
+        self._policy = around.policy
+        self._knowledge = around.knowledge
+        self._timers = around.timers
+        self._offer = around.offer
+        reporting = Reporting(memory, around.knowledge, around.policy, self._ladder)
+        self._rungs = Rungs(memory, around.policy, around.knowledge, reporting, around.offer)
         self._tell = ended
+        self._untold: list[tuple[str, Result]] = []  # ends that the policy hears at the next poll
         self._imei: str | None = None
         self._waited = 0.0  # seconds for the end of the session
 
@@ -98,22 +120,145 @@ class Synchronizing:
             self._orders.finish()
         elif before.resumed >= MOST_RESUMES and before.waiting:
             self.try_again()
-        elif before.resumed >= MOST_RESUMES:
+        elif not before.waiting and self._is_beyond(before):
+            self._ended(before, UNANSWERED, 0)
+        elif before.resumed >= MOST_RESUMES or (before.rung == Rung.BROWSER and not before.waiting):
             self._ended(before, INTERRUPTED, 0)
         elif before.waiting:
             self._orders.resume(before)
             self._wait(self._orders.delay(request, before.attempt, TIMED_OUT) or 1)
         elif self._imei is not None:
             self._orders.resume(before)
-            self._command(before, request)
+            self._take(before, request)
 
-    def order(self, request: ResolvedRequest, attempt: int = 1) -> None:
+    def _is_beyond(self, before: Session) -> bool:
+        """Say whether the rung of a session was never answered, and shall not be tried again."""
+        terminal = self._knowledge.terminal
+        if terminal is None:
+            return False
+        mark = self._ladder.mark_of(terminal, before.rung)
+        if mark is Mark.FAILED:
+            return True
+        patient = terminal.claims or before.rung != NATIVE
+        return mark is Mark.TRIED and not (patient and before.resumed < MOST_RESUMES)
+
+    def order(self, request: ResolvedRequest, attempt: int = 1, rung: int | None = None) -> None:
         """Begin a session; without the IMEI of the terminal there is no way to name it."""
-        if self._imei is None:
+        terminal = self._knowledge.terminal
+        if self._imei is None or terminal is None:
             self._journal.note(f"{request.name}: the terminal has no IMEI")
             self._orders.finish()
             return
-        self._command(self._orders.begin(request.name, attempt, self._imei), request)
+        if rung is None:
+            rung = self._ladder.first(terminal, request.fallback, self._knowledge.day)
+        if rung is None:
+            self._journal.note(f"{request.name}: nothing is left that this terminal can do")
+            self._orders.finish()
+            self._untold.append((request.name, UNANSWERED))
+            return
+        self._take(self._orders.begin(request.name, attempt, self._imei, rung), request)
+
+    # The ladder.
+
+    def _take(self, session: Session, request: ResolvedRequest) -> None:
+        """Take the rung of a session. That it is tried is written down before it is."""
+        terminal = self._knowledge.terminal
+        if terminal is None:
+            return
+        if session.rung == NATIVE:
+            self._take_native(session, request, terminal)
+            return
+        self._waited = 0.0
+        self._ladder.tried(terminal, session.rung, self._knowledge.day)
+        try:
+            self._rungs.take(session, request, partial(self._reached, session.reference))
+        except LocalError as exc:
+            self._journal.note(f"{session.request}: {_named(session.rung)}: {exc}")
+            self._step_down(session, request, UNANSWERED)
+
+    def _take_native(self, session: Session, request: ResolvedRequest, terminal: Terminal) -> None:
+        """Command the terminal; a timer runs where it may be one that never answers (RS-43)."""
+        self._ladder.tried(terminal, NATIVE, self._knowledge.day)
+        if request.fallback and self._ladder.mark_of(terminal, NATIVE) is Mark.TRIED:
+            self._wait(_PATIENCE)
+        self._command(session, request)
+
+    def _step_down(self, session: Session, request: ResolvedRequest, result: Result) -> None:
+        """Go to the next rung; on the last one the policy hears of it at the next poll."""
+        terminal = self._knowledge.terminal
+        following = None
+        if terminal is not None:
+            day = self._knowledge.day
+            following = self._ladder.after(session.rung, terminal, request.fallback, day)
+        if following is None:
+            self._orders.finish()
+            self._untold.append((session.request, result))
+            return
+        self._ladder.stepped(session.rung)
+        self._journal.note(
+            f"{session.request}: from {_named(session.rung)} down to {_named(following)}"
+        )
+        self.order(request, session.attempt, following)
+
+    def _reached(self, reference: bytes, result: Result | None) -> None:
+        """Take the result of a rung below the native one."""
+        session = self._orders.session
+        if session is None or session.reference != reference:
+            return
+        if result == NO_SERVICE:
+            self._store(session)
+        elif result is None or result.general >= _FIRST_FAILURE:
+            self._ended(session, result or UNANSWERED, 0)
+        elif session.rung != Rung.BROWSER or not self._hears_browser:
+            self._achieved(session)
+
+    @property
+    def _hears_browser(self) -> bool:
+        return self._knowledge.claims(Feature.EVENT_BROWSER_TERMINATION)
+
+    def _achieved(self, session: Session) -> None:
+        if session.rung != Rung.BROWSER:
+            self._ladder.told()
+        done = GeneralResult.PERFORMED_WITH_MODIFICATION
+        self._ended(session, Result(done, bytes([session.rung])), 0)
+
+    def _store(self, session: Session) -> None:
+        """Keep a short message for when the network can be used, or a timer says to look."""
+        self._journal.note(f"{session.request}: kept until there is service")
+        self._orders.wait(session)
+        self._wait(_STORED)
+
+    def in_service(self) -> None:
+        """Send what was kept for the network."""
+        session = self._orders.session
+        if session is not None and session.waiting and session.rung == Rung.SMS:
+            self.try_again()
+
+    def browser_ended(self, *, by_user: bool) -> None:
+        """Take the end of the browser, if it was ours. TS 102 223 clause 7.5.9."""
+        session = self._orders.session
+        if session is None or session.waiting or session.rung != Rung.BROWSER:
+            return
+        if by_user:
+            self._achieved(session)
+        else:
+            self._ended(session, Result(GeneralResult.LAUNCH_BROWSER_ERROR, b"\0"), 0)
+
+    def report(self, means: Rung) -> None:
+        """Report because the policy says so."""
+        try:
+            self._rungs.report(means, partial(self._reported, means))
+        except LocalError as exc:
+            self._journal.note(f"a report by {means.name} was wanted: {exc}")
+
+    def _reported(self, means: Rung, result: Result | None) -> None:
+        if result is not None and result.general < _FIRST_FAILURE:
+            self._ladder.told()
+            return
+        why = "no answer" if result is None else f"result {result.value().hex().upper()}"
+        self._journal.note(f"a report by {means.name} failed: {why}")
+
+    # The native command.
 
     def _command(self, session: Session, request: ResolvedRequest) -> None:
         """Command the terminal; with no good key there is no way to vouch for it."""
@@ -132,6 +277,9 @@ class Synchronizing:
         session = self._orders.session
         if session is None or session.reference != reference:
             return
+        terminal = self._knowledge.terminal
+        if response is not None and terminal is not None and not is_unsupported(response.result):
+            self._ladder.worked(terminal, NATIVE, self._knowledge.day)
         if response is None:
             self._ended(session, UNANSWERED, 0)
         elif not response.performed:
@@ -150,7 +298,10 @@ class Synchronizing:
             self._ended(session, status.result, native)
 
     def passed(self, seconds: float) -> None:
-        """End a session of which the terminal has told nothing for too long."""
+        """End a session of which the terminal has told nothing for too long; tell what ended."""
+        untold, self._untold = self._untold, []
+        for name, result in untold:
+            self._tell(name, result, 0)
         session = self._orders.session
         if session is None or session.waiting:
             return
@@ -164,7 +315,11 @@ class Synchronizing:
         """Record the end; try again where policy and result say so, else let the policy decide."""
         self._journal.note(f"{session.request}: result {result.value().hex().upper()}, {native}")
         request = self._policy.request(session.request)
-        delay = self._orders.delay(request, session.attempt, result) if request else None
+        self._learn(session, result)
+        if request is not None and climbs_down(result) and self._has_next(session, request):
+            self._step_down(session, request, result)
+            return
+        delay = self._delay(session, request, result)
         if delay is None:
             self._orders.finish()
             self._tell(session.request, result, native)
@@ -175,6 +330,49 @@ class Synchronizing:
         else:
             self.try_again()
 
+    def _learn(self, session: Session, result: Result) -> None:
+        """Remember what a result says of the terminal."""
+        terminal, day = self._knowledge.terminal, self._knowledge.day
+        if terminal is None:
+            return
+        if is_unsupported(result):
+            self._ladder.failed(terminal, session.rung, day)
+        elif session.rung != NATIVE and result.general < _FIRST_FAILURE:
+            self._ladder.worked(terminal, session.rung, day)
+
+    def _has_next(self, session: Session, request: ResolvedRequest) -> bool:
+        terminal = self._knowledge.terminal
+        return terminal is not None and (
+            self._ladder.after(session.rung, terminal, request.fallback, self._knowledge.day)
+            is not None
+        )
+
+    def _delay(
+        self, session: Session, request: ResolvedRequest | None, result: Result
+    ) -> int | None:
+        """Give the minutes until the next attempt; a short message is kept without Retry too."""
+        delay = self._orders.delay(request, session.attempt, result) if request else None
+        kept = session.rung == Rung.SMS and session.attempt < _MOST_STORED
+        if delay is None and kept and result.general in _MEANWHILE:
+            return _STORED
+        return delay
+
+    def timer_expired(self) -> None:
+        """Make the next attempt, or lose the patience with a native command (RS-43).
+
+        The next rung is taken when the command is given up or at the next power-on: until then
+        the terminal would not fetch it.
+        """
+        session, terminal = self._orders.session, self._knowledge.terminal
+        if session is not None and session.waiting:
+            self.try_again()
+            return
+        if session is None or session.rung != NATIVE or terminal is None:
+            return
+        if self._ladder.mark_of(terminal, NATIVE) is Mark.TRIED:
+            self._journal.note(f"{session.request}: no answer to the native command")
+            self._ladder.failed(terminal, NATIVE, self._knowledge.day)
+
     def _wait(self, minutes: int) -> None:
         self._offer(self._timers.start(RETRY_TIMER, minutes), _nothing)
 
@@ -183,4 +381,9 @@ class Synchronizing:
         session = self._orders.session
         request = self._policy.request(session.request) if session else None
         if session is not None and session.waiting and request is not None:
-            self.order(request, session.attempt + 1)
+            attempt = min(session.attempt + 1, _MOST_ATTEMPTS)
+            self.order(request, attempt, None if session.rung == NATIVE else session.rung)
+
+
+def _named(rung: int) -> str:
+    return "the native command" if rung == NATIVE else Rung(rung).name.lower()
