@@ -227,15 +227,28 @@ def card_with(policy: str = POLICY) -> Uicc:
 
 @dataclass
 class Agent:
-    """Answers every order with `result`; keeps the orders."""
+    """Answers every order with `result`; keeps the orders, and which cards were taken out.
+
+    `asks` says that it wants to know what the user says.
+    """
 
     result: Result = PERFORMED
     orders: list[ProactiveCommand] = field(default_factory=list)
+    cards: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    asks: bool = False
 
-    def take(self, command: ProactiveCommand) -> TerminalResponse:
+    def take(
+        self, command: ProactiveCommand, card: str, consent: Callable[[], Result | None]
+    ) -> TerminalResponse:
         """Answer an order."""
         self.orders.append(command)
-        return accepted(command, self.result)
+        self.cards.append(card)
+        return accepted(command, (consent() if self.asks else None) or self.result)
+
+    def interrupt(self, card: str) -> None:
+        """Hear that a card was taken out."""
+        self.gone.append(card)
 
     @property
     def references(self) -> list[bytes | None]:

@@ -4,6 +4,7 @@ The carrier calls the server; it loses requests and answers where a test says so
 """
 
 import base64
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,16 +21,28 @@ from cardsync.syncml.record import Application, Parameter
 from cardsync.syncml.server import ServerConfig, respond
 from cardsync.syncml.state import ServerState, fingerprint
 from cardsync.terminal.agent import Agent, Carrier, Identity
-from cardsync.terminal.databases.management import ManagementDatabase, OrderState
+from cardsync.terminal.conditions import Conditions
+from cardsync.terminal.databases.management import (
+    ManagementDatabase,
+    OrderState,
+    StorageError,
+)
 from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import TimeUnit
-from cardsync.toolkit.commands import ProactiveCommand
+from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
+from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.objects import DataObject, Duration, Result
-from cardsync.toolkit.synchronization import SynchronizationStatus
+from cardsync.toolkit.synchronization import (
+    Operation,
+    Qualifier,
+    SynchronizationStatus,
+    request_synchronization,
+)
 from cardsync.transport.http import CarrierError, Failure
 from mobiles import (
     ENDS,
     HEAD,
+    ICCID,
     IMEI,
     KEYS,
     PERFORMED,
@@ -140,6 +153,9 @@ class Device:
     now: float = 1_000_000.0
     heard: list[str] = field(default_factory=list)
     model: str = "x"
+    conditions: Conditions = field(default_factory=Conditions)
+    consent: Result | None = None
+    asked: int = 0
 
     def __post_init__(self) -> None:
         """Open the database and fill it."""
@@ -159,25 +175,59 @@ class Device:
             self.database,
             carriers,
             lambda: self.now,
+            conditions=lambda: self.conditions,
             max_msg_size=2000,
             heard=lambda way, _: self.heard.append(way),
         )
         return self.agent
 
+    def take(self, command: ProactiveCommand, card: str = ICCID) -> TerminalResponse:
+        """Let the agent take a command of a card; the user answers as `consent` says."""
+        return self.agent.take(command, card, self.ask)
+
+    def ask(self) -> Result | None:
+        """Count that the user was asked."""
+        self.asked += 1
+        return self.consent
+
+    def owed(self, card: str = ICCID) -> tuple[tuple[bytes, Envelope], ...]:
+        """Give what a card has yet to hear."""
+        return self.agent.owed(card)
+
     def ordered(self, command: ProactiveCommand) -> Result:
         """Take an order and run it; give its result."""
-        assert PERFORMED == self.agent.take(command).result
+        assert PERFORMED == self.take(command).result
         (order,) = self.agent.waiting()
         return self.agent.run(order)
 
+    def during(self, what: Callable[[], object], *, every: bool = False) -> None:
+        """Do something while the server has a message, the first one or every one."""
+        exchange = self.server.exchange
+
+        def meanwhile(url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+            if every or not self.server.exchanges:
+                what()
+            return exchange(url, content_type, body)
+
+        self.server.exchange = meanwhile  # type: ignore[method-assign]  # for this test
+
+    def status(self) -> tuple[Result, int]:
+        """Ask for result and phase."""
+        response = self.take(asking(Operation.QUERY_STATUS))
+        return response.result, summary_in(response).phase
+
+    def waits(self) -> int:
+        """Count the orders that wait."""
+        return len(self.agent.waiting())
+
     def state(self, reference: bytes = b"abcd") -> OrderState | None:
         """Give the state of an order."""
-        order = self.database.order(reference)
+        order = self.database.order(ICCID, reference)
         return order.state if order else None
 
     def told(self) -> SynchronizationStatus:
         """Give the one event that is owed."""
-        ((_, told),) = self.agent.owed()
+        ((_, told),) = self.owed()
         return SynchronizationStatus.of(told)
 
 
@@ -402,7 +452,7 @@ def test_token_is_the_password(device: Device) -> None:
 
 def test_kept_before_it_is_answered(device: Device) -> None:
     """An order that was accepted is there after a loss of power. O-3."""
-    device.agent.take(request())
+    device.take(request())
     (order,) = device.restarted().waiting()
 
     assert (b"abcd", OrderState.OPEN) == (order.reference, order.state)
@@ -411,7 +461,7 @@ def test_kept_before_it_is_answered(device: Device) -> None:
 
 def test_refused_is_not_kept(device: Device) -> None:
     """What is refused leaves nothing behind, and no traffic. R-51, R-54."""
-    response = device.agent.take(request(so.TransportList((so.Transport.OBEX,))))
+    response = device.take(request(so.TransportList((so.Transport.OBEX,))))
 
     assert Result(0x3E, b"\4") == response.result
     assert () == device.agent.waiting()
@@ -422,22 +472,22 @@ def test_same_order_again(device: Device) -> None:
     """While it runs, and when it has ended, it is answered as the first time; it runs once. O-2."""
     command = request(ALL)
     renumbered = replace(command, details=replace(command.details, number=77))
-    device.agent.take(command)
+    device.take(command)
 
-    assert PERFORMED == device.agent.take(renumbered).result
+    assert PERFORMED == device.take(renumbered).result
     assert 1 == len(device.agent.waiting())
 
     device.agent.run(device.agent.waiting()[0])
 
-    assert PERFORMED == device.agent.take(renumbered).result
+    assert PERFORMED == device.take(renumbered).result
     assert () == device.agent.waiting()
-    assert 1 == len(device.agent.owed())
+    assert 1 == len(device.owed())
 
 
 def test_another_order_meanwhile(device: Device) -> None:
     """A second order: `20`, "synchronization already running", and which one. O-2."""
-    device.agent.take(request())
-    response = device.agent.take(another(b"2222"))
+    device.take(request())
+    response = device.take(another(b"2222"))
 
     assert Result(0x20, b"\x70abcd") == response.result
     assert b"2222" == getattr(response.parts[0].object, "octets", b"")
@@ -450,24 +500,24 @@ def test_another_order_with_the_same_reference(device: Device) -> None:
         so.AuthenticationReference(so.AuthenticationScheme.ONE_TIME_TOKEN, bytes([n] * 30))
         for n in range(2)
     ]
-    device.agent.take(request(tokens[0]))
+    device.take(request(tokens[0]))
 
-    assert Result(0x3E, b"\x10") == device.agent.take(request(tokens[1])).result
+    assert Result(0x3E, b"\x10") == device.take(request(tokens[1])).result
 
 
 def test_old_orders_are_forgotten(device: Device) -> None:
     """After a day an order that ended is forgotten, told or not."""
     device.ordered(request())
     device.now += 25 * 3600
-    device.agent.take(another(b"2222"))
+    device.take(another(b"2222"))
 
     assert device.state() is None
-    assert () == device.agent.owed()
+    assert () == device.owed()
 
 
 def test_interrupted(device: Device) -> None:
     """What was under way when the power went is told as interrupted: `2E 05`. O-3."""
-    device.agent.take(request())
+    device.take(request())
     agent = device.restarted()
     agent.interrupt()
 
@@ -479,28 +529,28 @@ def test_owed_until_told(device: Device) -> None:
     """The event is there until the card has taken it, whatever happens between. O-3, R-63."""
     device.ordered(request())
     for _ in range(2):
-        ((reference, told),) = device.restarted().owed()
+        ((reference, told),) = device.restarted().owed(ICCID)
 
         assert (b"abcd", b"abcd") == (reference, SynchronizationStatus.of(told).reference)
-    device.agent.told(b"abcd")
+    device.agent.told(ICCID, b"abcd")
 
-    assert () == device.agent.owed()
+    assert () == device.owed()
     assert OrderState.DONE is device.state()
 
 
 def test_no_notification(device: Device) -> None:
     """With "no" nothing is owed to the card, however it ended. R-56, R-64."""
     device.ordered(request(ALL, notify=0))
-    device.agent.take(another(b"2222", notify=0))
+    device.take(another(b"2222", notify=0))
     device.agent.interrupt()
 
-    assert () == device.agent.owed()
+    assert () == device.owed()
     assert {OrderState.DONE} == {device.state(), device.state(b"2222")}
 
 
 def test_terminal_that_has_changed_since(device: Device) -> None:
     """An order that was accepted and cannot be done any more ends with the reason."""
-    device.agent.take(request())
+    device.take(request())
     (order,) = device.agent.waiting()
     agent = Agent(
         Identity("356938035643809", DevInf("1.2", "x", "phone", ())),
@@ -510,13 +560,396 @@ def test_terminal_that_has_changed_since(device: Device) -> None:
     )
 
     assert Result(0x3E, b"\7") == agent.run(order)
-    assert 1 == len(agent.owed())
+    assert 1 == len(agent.owed(ICCID))
 
 
 def test_nothing_of_its_own_accord(device: Device) -> None:
     """Without an order the agent does nothing. R-06."""
     assert () == device.agent.waiting()
     assert 0 == device.server.exchanges
+
+
+def test_end_is_told_again(device: Device) -> None:
+    """The same order after its end was told: the event comes again, once more. RS-17."""
+    command = request(ALL)
+    device.ordered(command)
+    device.agent.told(ICCID, b"abcd")
+
+    assert PERFORMED == device.take(command).result
+    assert PERFORMED == device.told().result
+    assert () == device.agent.waiting()
+
+    device.agent.told(ICCID, b"abcd")
+
+    assert OrderState.DONE is device.state()
+
+
+def test_end_that_nobody_asked_for(device: Device) -> None:
+    """The same order after its end, without notification: nothing is owed. RS-17."""
+    command = request(ALL, notify=0)
+    device.ordered(command)
+    device.take(command)
+
+    assert () == device.owed()
+
+
+def test_reference_is_known_for_a_day(device: Device) -> None:
+    """After T5 the same command is a new order; its result of then is dropped. RS-13, RS-32."""
+    command = request(ALL)
+    device.ordered(command)
+    device.now += 24 * 3600 + 1
+
+    assert () == device.owed()
+    assert 1 == device.agent.dropped
+    assert PERFORMED == device.ordered(command)
+
+
+# The user.
+
+NO = Result(0x22, b"\0")
+
+
+def test_user_is_asked_last_and_once(device: Device) -> None:
+    """After the other checks, and not again for an order that is known. RS-15."""
+    command = request(ALL, flags=Qualifier.CONFIRM)
+    device.take(request(so.TransportList((so.Transport.OBEX,)), flags=Qualifier.CONFIRM))
+
+    assert 0 == device.asked
+
+    for _ in range(2):
+        assert PERFORMED == device.take(command).result
+    device.take(request(so.SessionReference(b"2222"), flags=Qualifier.CONFIRM))
+
+    assert 1 == device.asked
+
+    device.agent.run(device.agent.waiting()[0])
+    device.take(command)
+
+    assert 1 == device.asked
+
+
+def test_user_says_no(device: Device) -> None:
+    """His answer is the card's; nothing is kept, so he is asked for the next order. RS-14."""
+    device.consent = NO
+
+    assert NO == device.take(request(flags=Qualifier.CONFIRM)).result
+    assert () == device.agent.waiting()
+
+    device.take(request(flags=Qualifier.CONFIRM))
+
+    assert 2 == device.asked
+
+
+# Constraints.
+
+ANY = so.Bearers(0)
+CELLULAR, ROAMING, WLAN = so.Bearers.CELLULAR, so.Bearers.ROAMING, so.Bearers.WLAN
+CONSTRAINT = Result(0x20, b"\x73")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "conditions", "met"),
+    [
+        (so.Constraints(0xFFFF, 0, ANY), Conditions(), True),
+        (so.Constraints(0xFFFF, 0, ANY), Conditions(ANY), False),
+        (so.Constraints(0xFFFF, 0, CELLULAR), Conditions(CELLULAR), True),
+        (so.Constraints(0xFFFF, 0, CELLULAR), Conditions(CELLULAR | ROAMING), False),
+        (so.Constraints(0xFFFF, 0, CELLULAR | ROAMING), Conditions(CELLULAR | ROAMING), True),
+        (so.Constraints(0xFFFF, 0, CELLULAR | WLAN), Conditions(CELLULAR | ROAMING | WLAN), True),
+        (so.Constraints(0xFFFF, 0, WLAN), Conditions(CELLULAR), False),
+        (so.Constraints(0xFFFF, 0, WLAN), Conditions(CELLULAR | WLAN), True),
+        (so.Constraints(0xFFFF, 0, ROAMING), Conditions(CELLULAR | ROAMING), False),
+        (so.Constraints(0xFFFF, 20, ANY), Conditions(battery=19, charging=False), False),
+        (so.Constraints(0xFFFF, 20, ANY), Conditions(battery=20, charging=False), True),
+        (so.Constraints(0xFFFF, 20, ANY), Conditions(battery=None), True),
+        (so.Constraints(0xFFFF, 0, so.Bearers.CHARGING_ONLY), Conditions(charging=False), False),
+        (so.Constraints(0xFFFF, 0, so.Bearers.CHARGING_ONLY), Conditions(), True),
+        (so.Constraints(0, 0, ANY), Conditions(), False),
+    ],
+)
+def test_constraints(
+    device: Device, wanted: so.Constraints, conditions: Conditions, *, met: bool
+) -> None:
+    """An order whose constraints cannot be met now is refused: `20 73`. Clauses 4.2 and 8.9."""
+    device.conditions = conditions
+
+    assert (PERFORMED if met else CONSTRAINT) == device.take(request(wanted)).result
+    assert met is bool(device.agent.waiting())
+
+
+def test_when_convenient(device: Device) -> None:
+    """With b4 the order waits for its constraints, and runs when they hold. Clause 10."""
+    device.conditions = Conditions(CELLULAR)
+    wanted = so.Constraints(0xFFFF, 0, WLAN)
+    command = request(ALL, wanted, flags=Qualifier.WHEN_CONVENIENT)
+
+    assert PERFORMED == device.take(command).result
+    assert () == device.agent.waiting()
+    assert (PERFORMED, so.Phase.QUEUED) == device.status()
+
+    device.conditions = Conditions(WLAN)
+
+    assert PERFORMED == device.agent.run(device.agent.waiting()[0])
+
+
+def test_never_convenient(device: Device) -> None:
+    """An order that nobody could run for T5 ends, `20 73`; one that never can be is refused."""
+    wanted = so.Constraints(0xFFFF, 0, WLAN)
+    device.take(request(wanted, notify=0, flags=Qualifier.WHEN_CONVENIENT))
+    device.now += 24 * 3600 + 1
+
+    assert () == device.agent.waiting()
+    assert OrderState.DONE is device.state()
+
+    never = so.Constraints(0xFFFF, 0, ROAMING)
+    refused = device.take(request(never, flags=Qualifier.WHEN_CONVENIENT))
+
+    assert CONSTRAINT == refused.result
+
+
+@pytest.mark.parametrize(
+    ("wanted", "then", "expected"),
+    [
+        (so.Constraints(0xFFFF, 0, CELLULAR), Conditions(CELLULAR | ROAMING), "2E02"),
+        (so.Constraints(0xFFFF, 20, ANY), Conditions(battery=10), "2072"),
+        (so.Constraints(1, 0, ANY), Conditions(), "2073"),
+    ],
+)
+def test_constraints_that_hold_no_more(
+    device: Device, wanted: so.Constraints, then: Conditions, expected: str
+) -> None:
+    """What is not met any more ends the session at its next message, each with its result."""
+    device.during(lambda: setattr(device, "conditions", then))
+    result = device.ordered(request(ALL, wanted))
+
+    assert expected == result.value().hex().upper()
+    assert result == device.told().result
+
+
+# Several cards.
+
+
+def test_each_card_hears_its_own(device: Device) -> None:
+    """Two cards give the same reference: two orders, two results, nothing crosses. RS-07, RS-23."""
+    other = request(so.CategoryMask(2))
+    assert PERFORMED == device.take(request(ALL)).result
+    assert PERFORMED == device.take(other, "another card").result
+
+    first, second = device.agent.waiting()
+    device.agent.run(first)
+
+    assert ((1, 0), 1) == ((len(device.owed()), len(device.owed("another card"))), device.waits())
+
+    device.agent.run(second)
+    device.agent.told("another card", b"abcd")
+
+    assert (1, 0) == (len(device.owed()), len(device.owed("another card")))
+    assert Result(0x3E, b"\x10") == device.take(asking(Operation.CANCEL, b"none")).result
+
+
+def test_card_is_taken_out(device: Device) -> None:
+    """Its session ends at the next message; the result waits for it, other cards hear nothing.
+
+    RS-23, clause 4.6.
+    """
+    device.during(lambda: device.agent.interrupt(ICCID))
+    result = device.ordered(request(ALL))
+
+    assert Result(0x2E, b"\5") == result == device.told().result
+    assert () == device.owed("another card")
+    assert 1 == device.server.exchanges
+
+
+# Limits, and a terminal without room.
+
+
+def test_limit_of_the_terminal(device: Device) -> None:
+    """Without a duration a session ends after half an hour, T3: `2E 01`. RS-26."""
+    device.during(lambda: setattr(device, "now", device.now + 1801))
+
+    assert Result(0x2E, b"\1") == device.ordered(request(ALL))
+
+
+def test_no_room_for_an_order(device: Device) -> None:
+    """An order that cannot be kept is refused: `20 74`, and nothing is begun. RS-07."""
+    connection = device.database._file.connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    answers = [device.take(request(), str(card)).result for card in range(200)]
+
+    assert {PERFORMED, Result(0x20, b"\x74")} == set(answers)
+    assert answers.count(PERFORMED) == device.waits()
+
+
+def test_no_room_for_a_result(device: Device) -> None:
+    """It counts as interrupted at the next power-on, and is not run again meanwhile."""
+    device.take(request())
+    (order,) = device.agent.waiting()
+    finish = device.database.finish_order
+    device.database.finish_order = no_room  # type: ignore[method-assign]  # a full disk
+    device.agent.run(order)
+    device.database.finish_order = finish  # type: ignore[method-assign]  # room again
+
+    assert () == device.agent.waiting()
+
+    device.restarted().interrupt()
+
+    assert Result(0x2E, b"\5") == device.told().result
+
+
+def no_room(*_: object, **__: object) -> bool:
+    """Fail as a full disk does."""
+    raise StorageError("full")
+
+
+# Cancel, query status, query capabilities, progress.
+
+
+def asking(operation: Operation, reference: bytes = b"abcd") -> ProactiveCommand:
+    """Give a command with another operation than *start*."""
+    return request_synchronization(so.SessionReference(reference), operation=operation)
+
+
+def summary_in(response: TerminalResponse) -> so.Summary:
+    """Give the summary of a response, which repeats the reference before it."""
+    reference, summary = (part.object for part in response.parts)
+    assert so.SessionReference(b"abcd") == reference
+    assert isinstance(summary, so.Summary)
+    return summary
+
+
+@pytest.mark.parametrize("operation", [Operation.CANCEL, Operation.QUERY_STATUS])
+def test_unknown_session(device: Device, operation: Operation) -> None:
+    """Of an order that is not known: `3E 10`; without a reference: `36`. RS-24."""
+    nameless = request_synchronization(operation=operation)
+    unknown = device.take(asking(operation))
+
+    assert Result(0x3E, b"\x10") == unknown.result
+    assert [so.SessionReference(b"abcd")] == [part.object for part in unknown.parts]
+    assert Result(0x36) == device.take(nameless).result
+
+
+def test_cancel_before_it_runs(device: Device) -> None:
+    """The answer stands for the event; nothing runs, nothing is owed. Clause 4.7, RS-24."""
+    device.take(request(ALL))
+    response = device.take(asking(Operation.CANCEL))
+
+    assert (PERFORMED, so.Phase.QUEUED) == (response.result, summary_in(response).phase)
+    assert ((), ()) == (device.agent.waiting(), device.owed())
+    assert (Result(0x2E, b"\4"), so.Phase.DONE) == device.status()
+    assert PERFORMED == device.take(another(b"2222")).result
+
+
+def test_cancel_while_it_runs(device: Device) -> None:
+    """The session ends at the next message, and no event comes. Clause 4.7."""
+    answers: list[TerminalResponse] = []
+    device.during(lambda: answers.append(device.take(asking(Operation.CANCEL))))
+    device.ordered(request(ALL))
+
+    assert [so.Phase.CONNECTING] == [summary_in(one).phase for one in answers]
+    assert 1 == device.server.exchanges
+    assert () == device.owed()
+    assert OrderState.DONE is device.state()
+
+
+def test_cancel_after_the_end(device: Device) -> None:
+    """The summary that it had, and the event that was owed comes no more. Clause 12.2."""
+    device.ordered(request(ALL))
+    for _ in range(2):
+        response = device.take(asking(Operation.CANCEL))
+
+        assert (PERFORMED, 32) == (response.result, summary_in(response).added)
+        assert () == device.owed()
+
+
+def test_query_status(device: Device) -> None:
+    """Queued, under way with what went so far, then how it ended: vector R7 in kind. RS-24."""
+    found: list[tuple[Result, int]] = []
+    device.take(request(ALL))
+    found.append(device.status())
+    device.during(lambda: found.append(device.status()), every=True)
+    device.agent.run(device.agent.waiting()[0])
+    so_far = summary_in(device.take(asking(Operation.QUERY_STATUS)))
+    found.append(device.status())
+    phases = [int(phase) for _, phase in found]
+
+    assert [0, 1] + [2] * (len(phases) - 3) + [3] == phases
+    assert {PERFORMED} == {result for result, _ in found}
+    assert 32 == so_far.added
+
+
+def test_query_status_of_what_failed(device: Device) -> None:
+    """The result that it had, also where there was no session. RS-24."""
+    device.take(request())
+    device.agent.interrupt()
+
+    assert (Result(0x2E, b"\5"), so.Phase.DONE) == device.status()
+
+
+def test_query_capabilities(device: Device) -> None:
+    """All that the agent has: vector R8. RS-25."""
+    response = device.take(request_synchronization(operation=Operation.QUERY_CAPABILITIES))
+    (part,) = response.parts
+
+    assert PERFORMED == response.result
+    assert "01010201020203040 6c8c9cacbcccd020005".replace(" ", "") == part.object.value().hex()
+    assert not part.comprehension
+
+
+@pytest.mark.parametrize(
+    ("notification", "times"),
+    [
+        (so.Notification(1), [0]),
+        (so.Notification(2, 3), [0, 30, 60, 90]),
+        (so.Notification(2), [0, 60, 120]),
+    ],
+)
+def test_progress(device: Device, notification: so.Notification, times: list[int]) -> None:
+    """Events while it runs, not more often than the interval, none after the end. RS-10, TP-16."""
+    begun, told = device.now, []
+
+    def poll() -> None:
+        for event in device.agent.progress(ICCID):
+            status = SynchronizationStatus.of(event)
+            assert status.summary is not None
+            assert (b"abcd", PERFORMED) == (status.reference, status.result)
+            told.append((device.now - begun, status.summary.phase))
+        device.now += 10
+
+    device.during(poll, every=True)
+    device.ordered(request(ALL, notification))
+    phases = [so.Phase.CONNECTING] + [so.Phase.EXCHANGING] * (len(told) - 1)
+    expected = list(zip(times, phases, strict=False)) if notification.mode == 2 else []
+
+    assert expected[: len(told)] == told
+    assert (notification.mode == 2) is bool(told)
+    assert () == device.agent.progress(ICCID)
+    assert 1 == len(device.owed())
+
+
+def test_session_in_a_thread_of_its_own(device: Device) -> None:
+    """The terminal goes on meanwhile: it asks for progress, and cancels."""
+    going, gone = threading.Event(), threading.Event()
+
+    def linger() -> None:
+        going.set()
+        gone.wait(10)
+
+    device.during(linger)
+    device.take(request(ALL, so.Notification(2)))
+    thread = threading.Thread(target=device.agent.run, args=device.agent.waiting())
+    thread.start()
+
+    assert going.wait(10)
+    assert () == device.agent.waiting()
+    assert 1 == len(device.agent.progress(ICCID))
+    assert PERFORMED == device.take(asking(Operation.CANCEL)).result
+
+    gone.set()
+    thread.join()
+
+    assert 1 == device.server.exchanges
+    assert () == device.owed()
 
 
 # Card, terminal, agent and server: steps C to F.
@@ -538,10 +971,10 @@ class Journey:
 
     def bring(self) -> None:
         """Bring results to the card until it takes them."""
-        for reference, told in self.device.agent.owed():
+        for reference, told in self.device.owed():
             self.events += 1
             if self.mobile.equipment.status_event(told, self.mobile.now):
-                self.device.agent.told(reference)
+                self.device.agent.told(ICCID, reference)
 
 
 POLICY = HEAD.replace("https://dm", "http://dm") + RETRY + SYNC_NOW + ENDS
@@ -568,7 +1001,7 @@ def test_from_decision_to_event(device: Device) -> None:
     assert 1 == verify_token(derive_token_key(KEYS.kid.octets), shown[0], "devman")
     assert ["Up to date."] == journey.mobile.handset.shown
     assert 1 == journey.events
-    assert () == device.agent.owed()
+    assert () == device.owed()
     assert {1} == {variables(journey.mobile.card)["good"]}
     assert device.server.records()
 

@@ -473,3 +473,22 @@ def test_two_terminals_one_card() -> None:
     assert (
         ResponseApdu.decode(card_with(POLICY).transact(bytes.fromhex("8010000001FF"))).sw1 == 0x91
     )
+
+
+def test_orders_are_those_of_the_card() -> None:
+    """The agent hears whose order it is; a reset changes nothing, another card does. RS-22, RS-23.
+
+    docs/request-synchronization.md clause 4.6.
+    """
+    number = bytes.fromhex("98001032547698103214") + b"\x90\0"
+    card = Card(request(), answers={Ins.READ_BINARY: number})
+    there = terminal(card, agent := Agent())
+    for _ in range(2):
+        there.power_on(0.0)
+
+    assert (["89000123456789012341"], []) == (agent.cards, agent.gone)
+
+    card.answers[Ins.READ_BINARY] = bytes(10) + b"\x90\0"
+    there.power_on(1.0)
+
+    assert ["89000123456789012341"] == agent.gone

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from cardsync.errors import PeerError
-from cardsync.terminal.ordered import Refused, is_owed, read_order, reference_in
+from cardsync.terminal.ordered import Refused, capability, is_owed, read_order, reference_in
 from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import TimeUnit
-from cardsync.toolkit.commands import ProactiveCommand, first
+from cardsync.toolkit.commands import Part, ProactiveCommand, first
 from cardsync.toolkit.objects import DataObject, Duration
-from cardsync.toolkit.synchronization import Permanent
+from cardsync.toolkit.synchronization import Permanent, Qualifier
 from mobiles import IMEI, OTHER_IMEI, request
 
 BOTH = (so.Transport.HTTP, so.Transport.HTTPS)
@@ -114,15 +114,45 @@ def test_missing(kind: type[DataObject]) -> None:
     assert 0x36 == refused.value.result.general
 
 
-@pytest.mark.parametrize("operation", [1, 2, 3])
-def test_other_operations(operation: int) -> None:
-    """Cancel and queries are beyond this agent: `30`."""
-    command = request()
-    asked = replace(command, details=replace(command.details, qualifier=operation))
-    with pytest.raises(Refused) as refused:
-        read_order(asked, IMEI, BOTH)
+def test_profile_reference() -> None:
+    """No index is known to a terminal without profiles: `36`, whatever else is there."""
+    bare = replace(request(), parts=(Part(so.ProfileReference(1)),))
+    for command in (bare, request(so.ProfileReference(1))):
+        with pytest.raises(Refused) as refused:
+            read_order(command, IMEI, BOTH)
 
-    assert 0x30 == refused.value.result.general
+        assert 0x36 == refused.value.result.general
+
+
+def test_limits() -> None:
+    """Without a duration T3 holds; the interval of progress is 60 s where none is named. RS-26."""
+    plain = read_order(request(), IMEI, BOTH)
+    both = [so.Notification(2), so.Notification(2, 0), so.Notification(2, 3)]
+
+    assert (1800.0, None) == (plain.seconds, plain.interval)
+    assert [60.0, 60.0, 30.0] == [read_order(request(n), IMEI, BOTH).interval for n in both]
+
+
+def test_conditions() -> None:
+    """Constraints, and what the qualifier says of the user and of the time."""
+    constraints = so.Constraints(512, 20, so.Bearers.WLAN)
+    flags = Qualifier.CONFIRM | Qualifier.WHEN_CONVENIENT
+    plain = read_order(request(), IMEI, BOTH)
+    ordered = read_order(request(constraints, flags=flags), IMEI, BOTH)
+
+    assert (None, False, False) == (plain.constraints, plain.confirmed, plain.convenient)
+    assert (constraints, True, True) == (
+        ordered.constraints,
+        ordered.confirmed,
+        ordered.convenient,
+    )
+
+
+def test_capability() -> None:
+    """What is told is what is taken: vector R8. RS-25."""
+    told = capability((*BOTH, so.Transport.SMS))
+
+    assert "0101020102020304 06c8c9cacbcccd 020005".replace(" ", "") == told.value().hex()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from cardsync.toolkit.synchronization import Qualifier
 from cardsync.toolkit.synchronization_objects import CODE_POINTS, SessionReference
 from mobiles import IMEI, NOON, PERFORMED, Agent, request
 
+CONSENT = "Synchronize the data of this device?"
+
 
 def terminal(agent: Agent | None = None, handset: UnattendedHandset | None = None) -> Proactive:
     """Give a terminal."""
@@ -177,20 +179,30 @@ def test_order() -> None:
     assert SessionReference(b"abcd") == first(response.parts, SessionReference)
 
 
-@pytest.mark.parametrize(
-    ("consent", "result", "orders"),
-    [(True, Result(0), 1), (False, Result(0x22, b"\0"), 0), (None, Result(0x12), 0)],
-)
+@pytest.mark.parametrize(("consent", "result"), [(True, "00"), (False, "2200"), (None, "12")])
+@pytest.mark.parametrize(("alpha", "text"), [("Send it?", "Send it?"), ("", CONSENT)])
 def test_order_that_the_user_has_to_confirm(
-    *, consent: bool | None, result: Result, orders: int
+    alpha: str, text: str, *, consent: bool | None, result: str
 ) -> None:
-    """With bit 3 of the qualifier the terminal asks first. docs/request-synchronization.md."""
-    agent, handset = Agent(), UnattendedHandset(consent)
-    text = Part(objects.AlphaIdentifier("Send it?"), comprehension=False)
-    response = answer(request(text, flags=Qualifier.CONFIRM), terminal(agent, handset))
+    """The agent decides when the user is asked; with words of the terminal's own if need be.
 
-    assert (result, orders) == (response.result, len(agent.orders))
-    assert ["Send it?"] == handset.asked
+    docs/request-synchronization.md clause 4.4, RS-14.
+    """
+    agent, handset = Agent(asks=True), UnattendedHandset(consent)
+    part = Part(objects.AlphaIdentifier(alpha), comprehension=False)
+    response = answer(request(part, flags=Qualifier.CONFIRM), terminal(agent, handset))
+
+    assert result == response.result.value().hex()
+    assert [text] == handset.asked
+
+
+def test_user_is_not_asked_by_the_terminal() -> None:
+    """An order that the agent refuses or knows already: no question. RS-15."""
+    agent, handset = Agent(Result(0x3E, b"\x07")), UnattendedHandset()
+    response = answer(request(flags=Qualifier.CONFIRM), terminal(agent, handset))
+
+    assert Result(0x3E, b"\x07") == response.result
+    assert [] == handset.asked
 
 
 def unknown(*, required: bool) -> Part:

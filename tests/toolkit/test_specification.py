@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum, IntFlag
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +20,12 @@ from cardsync.ota.token import TOKEN_LENGTH, build_token, derive_token_key
 from cardsync.policy import request_source, sizes
 from cardsync.policy.values import Database, ResolvedRequest, Rung
 from cardsync.syncml import auth
+from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import AlertCode, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.syncml.record import Category
-from cardsync.terminal import agent, ordered, outcome
-from cardsync.terminal.databases.management import OrderState
+from cardsync.terminal import agent, ordered, outcome, running
+from cardsync.terminal.databases.management import ManagementDatabase, OrderState
 from cardsync.toolkit import data_object, structure, synchronization
 from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import GeneralResult, TerminalProblem
@@ -34,8 +36,15 @@ from cardsync.toolkit.objects import CommandDetails, Result
 from cardsync.toolkit.parts import Part
 from cardsync.toolkit.profile import Feature, TerminalProfile
 from cardsync.toolkit.session import CardSession
-from cardsync.toolkit.synchronization import Operation, Permanent, Qualifier, Temporary
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.toolkit.synchronization import (
+    Operation,
+    Permanent,
+    Qualifier,
+    Refusal,
+    Temporary,
+    Unable,
+)
+from cardsync.transport.http import CarrierError, Failure, HttpCarrier
 from specification import Vector
 
 IMEI = "490154203237518"
@@ -63,6 +72,7 @@ LISTS: dict[str, type[IntEnum]] = {
     "Operation": Operation,
     "Temporary problem": Temporary,
     "Permanent error": Permanent,
+    "Refusal": Refusal,
 }
 
 FLAGS: dict[str, type[IntFlag]] = {
@@ -117,15 +127,16 @@ def test_words_of_the_policy() -> None:
 
 
 def test_terminal_problems() -> None:
-    """00 to 06 are those of TS 102 223 clause 8.12.2; ours are known to the code by value."""
+    """00 to 06 are those of TS 102 223 clause 8.12.2, the others ours."""
     told = document.values("Terminal problem")
     standard = {
         value: document.identifier(name) for value, name in told.items() if 0 < value < 0x70
     }
 
     assert standard == {value: TerminalProblem(value).name for value in standard}
-    assert "already running" == told[synchronization.ALREADY_RUNNING]
-    assert "agent not ready" == told[synchronization.AGENT_NOT_READY]
+    ours = {value: document.identifier(name) for value, name in told.items() if value >= 0x70}
+
+    assert {one.value: one.name for one in Unable} == ours
 
 
 def test_general_results() -> None:
@@ -540,6 +551,18 @@ def test_mapping_of_syncml() -> None:
             assert expected == result_octets(actual), status
 
 
+def test_native_status() -> None:
+    """The native status follows the reasons of tables 9.4 and 9.5 that say so, no others. D-09."""
+    titles = {0x2E: "Temporary problem", 0x3E: "Permanent error"}
+    for statuses, told, _ in document.table("SyncML status"):
+        general, *reason = (int(octet, 16) for octet in told.split())
+        for status in map(int, statuses.split() if reason else ()):
+            row = next(r for r in document.table(titles[general]) if [int(r[0], 16)] == reason)
+            native = status.to_bytes(2, "big") if row[2].startswith("native") else b""
+
+            assert native == outcome.of_session(SessionResult(status)).additional[1:], status
+
+
 def test_mapping_of_http() -> None:
     """Every status of table 11.2 becomes the result that it says."""
     of_syncml = {
@@ -567,13 +590,14 @@ def test_times() -> None:
     told = {row[0]: row[1] for row in document.table("Times and numbers")}
     hours, minutes = 3600, 60
     actual = {
+        "T3": f"{int(ordered._LONGEST) // minutes} min",
         "T5": f"{int(agent._KEPT_SECONDS) // hours} h",
         "T6": f"{CardSession()._patience} polls",
         "T7": f"{int(synchronizing._DEADLINE) // minutes} min",
         "T8": f"{TOKEN_WINDOW.seconds // minutes} min",
         "T9": f"{orders._DAY // minutes} h",
         "N1": str(orders.MOST_RESUMES),
-        "N2": str(agent._RESENDS),
+        "N2": str(running._RESENDS),
     }
 
     assert {name: told[name] for name in actual} == actual
@@ -692,19 +716,19 @@ def test_pics_of_authentication() -> None:
     )
 
 
-def test_pics_of_operations() -> None:
+def test_pics_of_operations(tmp_path: Path) -> None:
     """The terminal performs the operations that the PICS name and answers others 30."""
     names = document.values("Operation")
-    answers = {}
-    for name in ("C3", "C6", "C7", "C8"):
-        command = ProactiveCommand.decode(VECTORS[name].octets)
-        operation = names[command.details.qualifier & 3]
-        try:
-            ordered.read_order(command, IMEI, {so.Transport.HTTPS})
-        except ordered.Refused as refused:
-            answers[operation] = refused.result.general
-        else:
-            answers[operation] = GeneralResult.PERFORMED
-    yes, no = statement("operations")
+    performed: set[str] = set()
+    refused: set[str] = set()
+    with ManagementDatabase(tmp_path / "devman.sqlite") as database:
+        carriers: dict[int, agent.Carrier] = dict.fromkeys((so.Transport.HTTPS,), HttpCarrier())
+        identity = agent.Identity(IMEI, DevInf("1.2", IMEI, "phone", ()))
+        there = agent.Agent(identity, database, carriers, lambda: 0.0)
+        for name in ("C3", "C7", "C6", "C8"):
+            command = ProactiveCommand.decode(VECTORS[name].octets)
+            response = there.take(command, "a card", lambda: None)
+            known = performed if response.performed else refused
+            known.add(names[command.details.qualifier & 3])
 
-    assert dict.fromkeys(yes, 0x00) | dict.fromkeys(no, 0x30) == answers
+    assert statement("operations") == (performed, refused)

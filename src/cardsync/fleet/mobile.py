@@ -48,7 +48,6 @@ _FEATURES = tuple(
         Feature.OPEN_CHANNEL, Feature.CLOSE_CHANNEL, Feature.RECEIVE_DATA, Feature.SEND_DATA,
         Feature.GET_CHANNEL_STATUS, Feature.LAUNCH_BROWSER, Feature.OMA_DM,
         Feature.COMPACT_DELTA, Feature.SOURCE_IN_UICC, Feature.PROFILE_REFERENCE,
-        Feature.CAPABILITY_QUERY,
     }
 )  # fmt: skip
 
@@ -206,10 +205,13 @@ class Mobile:
             await smsc.submit(self._config.msisdn, tpdu)
 
     def _bring_results(self) -> None:
-        """Tell the card of each end that it has not heard of."""
-        for reference, told in self._agent.owed():
+        """Tell the card how far its orders are, and of each end that it has not heard of."""
+        card = self._equipment.iccid
+        for told in self._agent.progress(card):
+            self._equipment.status_event(told, time.monotonic())
+        for reference, told in self._agent.owed(card):
             if self._equipment.status_event(told, time.monotonic()):
-                self._agent.told(reference)
+                self._agent.told(card, reference)
                 self._done(self._synchronized(told))
 
     def _synchronized(self, told: Envelope) -> Synchronized:

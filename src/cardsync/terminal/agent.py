@@ -1,75 +1,68 @@
-"""The agent: one ordered synchronization, from the command to its result.
+"""The agent: ordered synchronizations, from the command to the result.
 
 It knows nothing of an operator: server, database, credentials and what may be sent all come in
 the command. An order is checked and kept in the terminal's database before it is accepted; it
-runs later, in `run`, and its result is kept until the card has heard of it. Time comes from
-`clock`, octets go through a carrier; both are given.
+runs later, in `run`, and its result is kept until the card has heard of it. Each card has orders
+and results of its own. Time comes from `clock`, octets go through a carrier; both are given.
+
+`run` may be called in another thread than the rest: what it has to tell lies in the database, or
+is asked for by `progress`. The states of an order are those of the specification, clause 12.2.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Protocol
+from dataclasses import replace
+from typing import ClassVar, TypeAlias
 
-from cardsync.errors import CardsyncError, LocalError
-from cardsync.syncml import auth, codec
-from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
-from cardsync.syncml.devinf import DevInf
-from cardsync.syncml.elements import AlertCode, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.terminal import outcome
-from cardsync.terminal.databases.management import ManagementDatabase, Order
-from cardsync.terminal.ordered import Ordered, Refused, is_owed, read_order
+from cardsync.terminal.conditions import Conditions, can_be_met
+from cardsync.terminal.databases.management import (
+    ManagementDatabase,
+    Order,
+    OrderState,
+    StorageError,
+)
+from cardsync.terminal.ordered import (
+    Ordered,
+    Refused,
+    capability,
+    is_owed,
+    read_order,
+)
+from cardsync.terminal.running import Carrier, Heard, Identity, Means, Running
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse, first
 from cardsync.toolkit.envelope import Envelope
-from cardsync.toolkit.objects import Result
+from cardsync.toolkit.objects import DataObject, Result
 from cardsync.toolkit.synchronization import (
-    ALREADY_RUNNING,
+    Operation,
     Permanent,
+    SynchronizationStatus,
     Temporary,
+    Unable,
     accepted,
+    reference_of,
     status_event,
 )
-from cardsync.toolkit.synchronization_objects import (
-    AuthenticationReference,
-    Representation,
-    Summary,
-)
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.toolkit.synchronization_objects import AuthenticationReference, Phase, Summary
 
-_CONTENT_TYPES = {Representation.XML: codec.XML}
-_RESENDS = 2  # of one message, where the carrier lost it or its answer
-_LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
-_KEPT_SECONDS = 24 * 3600.0  # for which an ended order is known again, and its result owed
+__all__ = ["Agent", "Carrier", "Consent", "Heard", "Identity"]
 
+_KEPT_SECONDS = 24 * 3600.0  # for which an order is known again, and its result owed: T5
+_PERFORMED = Result(GeneralResult.PERFORMED)
 
-class Carrier(Protocol):
-    """Brings a message to an address and its answer back; raises `CarrierError`."""
+Consent = Callable[[], Result | None]
+"""Asks the user; None if he agrees, else the result of his answer."""
 
-    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
-        """Give the answer's content type and octets."""
-
-
-Heard = Callable[[str, bytes], None]
-"""Hears each SyncML message: `request` or `response`, and its octets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What the agent says of the device: its IMEI and its device information."""
-
-    imei: str
-    devinf: DevInf
-
-    @property
-    def uri(self) -> str:
-        """The device identifier in SyncML."""
-        return f"IMEI:{self.imei}"
+_Answer: TypeAlias = tuple[Result, *tuple[DataObject, ...]]
 
 
 class Agent:
-    """Takes orders for one terminal. `carriers` are by transport, as the command numbers them."""
+    """Takes orders for one terminal. `carriers` are by transport, as the command numbers them.
+
+    `result` is that of the last session, `dropped` counts the results that no card has taken.
+    A card is named by its ICCID.
+    """
 
     def __init__(
         self,
@@ -78,160 +71,227 @@ class Agent:
         carriers: Mapping[int, Carrier],
         clock: Callable[[], float],
         *,
+        conditions: Callable[[], Conditions] = Conditions,
         max_msg_size: int = 65536,
         heard: Heard = lambda _way, _octets: None,
     ) -> None:
         self.result: SessionResult | None = None
-        self._identity = identity
+        self.dropped = 0
         self._database = database
-        self._carriers = carriers
         self._clock = clock
-        self._max_msg_size = max_msg_size
-        self._heard = heard
+        self._means = Means(identity, database, carriers, clock, conditions, max_msg_size, heard)
+        self._running: dict[tuple[str, bytes], Running] = {}
+        self._stuck: set[tuple[str, bytes]] = set()
 
-    def take(self, command: ProactiveCommand) -> TerminalResponse:
-        """Accept or refuse a command at once; an accepted one is kept before it is answered.
+    # What the card says.
+
+    def take(self, command: ProactiveCommand, card: str, consent: Consent) -> TerminalResponse:
+        """Answer a command of a card at once; an order is kept before it is accepted.
 
         The same order again, running or ended, is answered as the first time (decision O-2).
         """
-        return accepted(command, self._judge(command))
-
-    def _judge(self, command: ProactiveCommand) -> Result:
+        perform = self._OPERATIONS[Operation(command.details.qualifier & 0x03)]
         try:
-            ordered = read_order(command, self._identity.imei, self._carriers)
+            return accepted(command, *perform(self, command, card, consent))
         except Refused as refused:
-            return refused.result
-        known = self._database.order(ordered.reference)
+            return accepted(command, refused.result)
+        except StorageError:
+            return accepted(command, outcome.unable(Unable.STORAGE))
+
+    def _start(self, command: ProactiveCommand, card: str, consent: Consent) -> _Answer:
+        """Do the checks of clause 4.2 in their order."""
+        ordered = read_order(command, self._means.identity.imei, self._means.carriers)
+        known = self._known(card, ordered.reference)
         if known is not None:
-            same = _token_of(ProactiveCommand.decode(known.command)) == _token_of(command)
-            performed = Result(GeneralResult.PERFORMED)
-            return performed if same else outcome.refused(Permanent.REFERENCE_CONFLICT)
-        running = self._database.open_orders()
-        if running:
-            busy = bytes([ALREADY_RUNNING]) + running[0].reference
-            return Result(GeneralResult.TERMINAL_UNABLE, busy)
+            return (self._again(known, command),)
+        for running in self._database.open_orders(card)[:1]:
+            raise Refused(outcome.unable(Unable.ALREADY_RUNNING, running.reference))
+        self._check_constraints(ordered)
+        refusal = consent() if ordered.confirmed else None
+        if refusal is not None:
+            raise Refused(refusal)
         now = self._clock()
-        self._database.forget_orders(now - _KEPT_SECONDS)
-        self._database.keep_order(ordered.reference, command.encode(), now)
-        return Result(GeneralResult.PERFORMED)
+        self._forget(now)
+        self._database.keep_order(card, ordered.reference, command.encode(), now)
+        return (_PERFORMED,)
+
+    def _again(self, known: Order, command: ProactiveCommand) -> Result:
+        """Answer an order as the first time; tell the end again of which the card has heard."""
+        before = ProactiveCommand.decode(known.command)
+        if _token_of(before) != _token_of(command):
+            return outcome.refused(Permanent.REFERENCE_CONFLICT)
+        if known.state is OrderState.DONE and is_owed(before):
+            self._database.owe_order(known.card, known.reference)
+        return _PERFORMED
+
+    def _check_constraints(self, ordered: Ordered) -> None:
+        wanted = ordered.constraints
+        if wanted is None:
+            return
+        met = can_be_met(wanted) and (ordered.convenient or self._holds(ordered))
+        if not met:
+            raise Refused(outcome.unable(Unable.CONSTRAINT_NOT_MET))
+
+    def _holds(self, ordered: Ordered) -> bool:
+        """Say whether the constraints of an order are met now."""
+        wanted, now = ordered.constraints, self._means.conditions()
+        return wanted is None or (now.carries(wanted) and now.powers(wanted))
+
+    def _cancel(self, command: ProactiveCommand, card: str, _: Consent) -> _Answer:
+        """End an order; the answer stands for its event. Clause 4.7."""
+        order = self._named(command, card)
+        summary = self._status(order)[1]
+        self._finish(order, outcome.temporary(Temporary.SUSPENDED), summary, owed=False)
+        self._database.order_told(card, order.reference)  # it may have ended by itself before
+        return _PERFORMED, summary
+
+    def _query_status(self, command: ProactiveCommand, card: str, _: Consent) -> _Answer:
+        return self._status(self._named(command, card))
+
+    def _query_capabilities(self, _command: ProactiveCommand, _card: str, _: Consent) -> _Answer:
+        return _PERFORMED, capability(self._means.carriers)
+
+    _OPERATIONS: ClassVar[dict[Operation, "_Operation"]] = {
+        Operation.START: _start,
+        Operation.CANCEL: _cancel,
+        Operation.QUERY_STATUS: _query_status,
+        Operation.QUERY_CAPABILITIES: _query_capabilities,
+    }
+
+    def _named(self, command: ProactiveCommand, card: str) -> Order:
+        """Give the order that a command names; raise `Refused` if there is none."""
+        reference = reference_of(command)
+        if reference is None:
+            raise Refused(Result(GeneralResult.VALUES_MISSING))
+        order = self._known(card, reference)
+        if order is None:
+            raise Refused(outcome.refused(Permanent.REFERENCE_CONFLICT))
+        return order
+
+    def _known(self, card: str, reference: bytes) -> Order | None:
+        """Give an order of a card, if it is not older than T5."""
+        order = self._database.order(card, reference)
+        if order is None or order.state is OrderState.OPEN:
+            return order
+        return order if order.created >= self._clock() - _KEPT_SECONDS else None
+
+    def _status(self, order: Order) -> tuple[Result, Summary]:
+        """Say how far an order is, or how it ended."""
+        if order.result is not None:
+            ended = SynchronizationStatus.of(Envelope.decode(order.result))
+            return ended.result, ended.summary or Summary(Phase.DONE)
+        running = self._running.get((order.card, order.reference))
+        return _PERFORMED, running.so_far() if running else Summary(Phase.QUEUED)
+
+    def interrupt(self, card: str | None = None) -> None:
+        """End what is under way: power was lost, or a card is gone. What follows the card decides.
+
+        Its result is `2E 05`, kept for the card that ordered it.
+        """
+        for order in self._database.open_orders(card):
+            self._end(order, outcome.temporary(Temporary.INTERRUPTED_BY_RESET), None)
+
+    # What the terminal does.
 
     def waiting(self) -> tuple[Order, ...]:
-        """Give the orders that were accepted and have not run."""
-        return self._database.open_orders()
+        """Give the orders that were accepted, have not run, and can run now.
 
-    def interrupt(self) -> None:
-        """After a loss of power: what was under way ended by it. The card decides what follows."""
+        One that waited for its constraints for T5 ends without having run.
+        """
+        ready = []
         for order in self._database.open_orders():
-            self._keep(order, outcome.temporary(Temporary.INTERRUPTED_BY_RESET), None)
+            if _key(order) in self._stuck or _key(order) in self._running:
+                continue
+            if self._can_run(order):
+                ready.append(order)
+            elif order.created < self._clock() - _KEPT_SECONDS:
+                self._end(order, outcome.unable(Unable.CONSTRAINT_NOT_MET), None)
+        return tuple(ready)
 
-    def owed(self) -> tuple[tuple[bytes, Envelope], ...]:
-        """Give the results of which the card has yet to hear, as references and events."""
-        orders = self._database.owed_orders()
-        return tuple([(one.reference, Envelope.decode(one.result)) for one in orders if one.result])
-
-    def told(self, reference: bytes) -> None:
-        """Note that the card has heard of a result."""
-        self._database.order_told(reference)
+    def _can_run(self, order: Order) -> bool:
+        try:
+            ordered = self._read(order)
+        except Refused:  # to be told when it is run
+            return True
+        return not ordered.convenient or self._holds(ordered)
 
     def run(self, order: Order) -> Result:
         """Synchronize as ordered; keep the result, for the card if it asked for it."""
-        started = self._clock()
-        anchor = _anchor(started, order.reference)
         self.result = None
         try:
-            command = ProactiveCommand.decode(order.command)
-            ordered = read_order(command, self._identity.imei, self._carriers)
-            result = outcome.of_session(self._synchronize(ordered, anchor, started))
+            ordered = self._read(order)
         except Refused as refused:  # since it was accepted the terminal has changed
-            result = refused.result
-        except CarrierError as error:
-            result = outcome.of_carrier(error)
-        except CardsyncError:
-            result = outcome.refused(Permanent.INTERNAL)
-        summary = outcome.summary_of(self.result, self._clock() - started, anchor)
-        self._keep(order, result, summary)
+            self._end(order, refused.result, None)
+            return refused.result
+        anchor = _anchor(self._clock(), order.reference)
+        running = self._running[_key(order)] = Running(ordered, anchor, self._means)
+        result = running.run()
+        self.result = running.result
+        lasted = self._clock() - running.started
+        self._end(order, result, outcome.summary_of(running.result, lasted, anchor))
+        del self._running[_key(order)]
         return result
 
-    def _keep(self, order: Order, result: Result, summary: Summary | None) -> None:
-        told = status_event(order.reference, result, summary)
+    def progress(self, card: str) -> tuple[Envelope, ...]:
+        """Give the progress events that are due to a card: each once, taken or not. Clause 7."""
+        told = []
+        for order in self._database.open_orders(card):
+            running = self._running.get(_key(order))
+            summary = running.progress() if running else None
+            if summary is not None:
+                told.append(status_event(order.reference, _PERFORMED, summary))
+        return tuple(told)
+
+    def owed(self, card: str) -> tuple[tuple[bytes, Envelope], ...]:
+        """Give the results of which a card has yet to hear, as references and events."""
+        orders, now = self._database.owed_orders(card), self._clock()
+        if any(one.created < now - _KEPT_SECONDS for one in orders):
+            self._forget(now)
+            orders = self._database.owed_orders(card)
+        return tuple([(one.reference, Envelope.decode(one.result)) for one in orders if one.result])
+
+    def told(self, card: str, reference: bytes) -> None:
+        """Note that a card has heard of a result."""
+        self._database.order_told(card, reference)
+
+    def _read(self, order: Order) -> Ordered:
+        command = ProactiveCommand.decode(order.command)
+        return read_order(command, self._means.identity.imei, self._means.carriers)
+
+    def _end(self, order: Order, result: Result, summary: Summary | None) -> None:
+        """Keep the result of an order, to be told if that was asked for.
+
+        One that cannot be kept leaves the order open, to be interrupted at the next power-on.
+        """
         owed = is_owed(ProactiveCommand.decode(order.command))
-        self._database.finish_order(order.reference, told.encode(), owed=owed)
+        try:
+            self._finish(order, result, summary, owed=owed)
+        except StorageError:
+            self._stuck.add(_key(order))
 
-    def _synchronize(self, ordered: Ordered, anchor: str, started: float) -> SessionResult:
-        known = f"devinf:{ordered.server}#{ordered.target}"
-        digest = sha256(repr(self._identity.devinf).encode()).digest()
-        config = self._config(ordered, anchor, put=self._database.recall(known) != digest)
-        session = ClientSession(config)
-        while (octets := session.data_to_send()) is not None:
-            self._check(ordered, session.url, started)
-            self._heard("request", octets)
-            carrier = self._carriers[ordered.transport]
-            reply = self._exchange(carrier, session.url, config.content_type, octets)
-            self._heard("response", reply)
-            session.receive_data(reply)
-        if session.result is None:
-            raise LocalError("the session has neither a message nor a result")
-        self.result = session.result
-        if session.result.ok:
-            self._database.remember(known, digest)
-        elif session.result.status in {401, 407}:
-            self._database.remember(known, None)
-        return session.result
+    def _finish(self, order: Order, result: Result, summary: Summary | None, *, owed: bool) -> None:
+        """End an order that is open, its session at the next message."""
+        ended = replace(summary, phase=Phase.DONE) if summary else None
+        told = status_event(order.reference, result, ended).encode()
+        self._database.finish_order(order, told, owed=owed)
+        running = self._running.get(_key(order))
+        if running is not None:
+            running.stop = result
 
-    def _check(self, ordered: Ordered, url: str, started: float) -> None:
-        """Refuse to go on for longer than was ordered, or in the clear where TLS was ordered."""
-        if ordered.seconds is not None and self._clock() - started > ordered.seconds:
-            raise CarrierError(Failure.TIMED_OUT, f"the session took {ordered.seconds} s")
-        if _is_tls(ordered.server) and not _is_tls(url):
-            raise CarrierError(Failure.UNTRUSTED, "the server asks to go on without TLS")
+    def _forget(self, now: float) -> None:
+        self.dropped += self._database.forget_orders(now - _KEPT_SECONDS)
 
-    def _config(self, ordered: Ordered, anchor: str, *, put: bool) -> ClientConfig:
-        peer = f"{ordered.server}#{ordered.target}"
-        datastore = self._database.datastore(peer, ordered.mask)
-        kind = AlertCode(ordered.kind) if ordered.kind else AlertCode.TWO_WAY
-        request = DatabaseRequest(datastore, ordered.target, kind, anchor)
-        return ClientConfig(
-            url=ordered.server,
-            device_id=self._identity.uri,
-            session_id=str(int.from_bytes(ordered.reference[-2:], "big")),
-            databases=(request,),
-            version=Version.V1_2,
-            content_type=_CONTENT_TYPES.get(Representation(ordered.representation), codec.WBXML),
-            max_msg_size=self._max_msg_size,
-            account=self._account(ordered),
-            devinf=self._identity.devinf,
-            put_devinf=put,
-        )
 
-    def _account(self, ordered: Ordered) -> auth.Account | None:
-        """Show the one-time token as the password of the device. Clause 15."""
-        if ordered.token is None:
-            return None
-        return auth.Account(auth.Scheme.BASIC, self._identity.uri, ordered.token)
+_Operation = Callable[[Agent, ProactiveCommand, str, Consent], _Answer]
 
-    def _exchange(self, carrier: Carrier, url: str, content_type: str, octets: bytes) -> bytes:
-        """Send a message; the same once more where it or its answer was lost on the way."""
-        resends = _RESENDS
-        while True:
-            try:
-                kind, body = carrier.exchange(url, content_type, octets)
-                break
-            except CarrierError as error:
-                if error.kind not in _LOST or not resends:
-                    raise
-                resends -= 1
-        if kind.partition(";")[0].strip().lower() != content_type:
-            raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
-        return body
+
+def _key(order: Order) -> tuple[str, bytes]:
+    return order.card, order.reference
 
 
 def _token_of(command: ProactiveCommand) -> AuthenticationReference | None:
     """Give what tells two orders apart that happen to have the same reference."""
     return first(command.parts, AuthenticationReference)
-
-
-def _is_tls(url: str) -> bool:
-    return url.lower().startswith("https:")
 
 
 def _anchor(now: float, reference: bytes) -> str:

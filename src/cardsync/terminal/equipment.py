@@ -57,6 +57,7 @@ class Equipment:
         self.iccid = ""
         self.imsi = ""
         self._link = link
+        self._agent = agent
         self._profile = profile
         self._session = TerminalSession()
         self._proactive = Proactive(handset, agent, surroundings)
@@ -94,10 +95,14 @@ class Equipment:
     def _read_card(self) -> None:
         """Read EF.ICCID, then the USIM by its AID from EF.DIR, its EF.IMSI and EF.UST.
 
-        A card without a USIM, or without these files, leaves us with nothing to know of it.
+        A card without a USIM, or without these files, leaves us with nothing to know of it. What
+        another card has ordered before ends. docs/request-synchronization.md clause 4.6.
         """
         self._select("3F00")
-        self.iccid = unswapped(self._read("2FE2", 10))
+        before, self.iccid = self.iccid, unswapped(self._read("2FE2", 10))
+        self._proactive.card = self.iccid
+        if before and before != self.iccid:
+            self._agent.interrupt(before)
         self._select("2F00")
         record = self._transact(CommandApdu(0x00, Ins.READ_RECORD, 1, 4, le=38))
         aid = _aid_of(record.data if record.sw == SW.OK else b"")

@@ -5,23 +5,27 @@ the command; what is missing, unknown or not for this terminal is refused at onc
 """
 
 from base64 import b64encode
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
 
 from cardsync.errors import PeerError
+from cardsync.syncml.elements import AlertCode
 from cardsync.terminal import outcome
 from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, first
 from cardsync.toolkit.information import Imei
 from cardsync.toolkit.objects import Duration, Result
-from cardsync.toolkit.synchronization import Operation, Permanent, reference_of
+from cardsync.toolkit.synchronization import Permanent, Qualifier, reference_of
 
 DATABASES = {"devman", "./devman", ""}
 _VERSIONS = {0x00, 0x12}
 _REPRESENTATIONS = {so.Representation.ANY, so.Representation.WBXML, so.Representation.XML}
+_LONGEST = 30 * 60.0  # seconds of a session, where the command has no duration: T3
+_PROGRESS = 2  # mode of the notification: final and progress
+_INTERVAL = 6  # tens of seconds between two progress events, where the command names none
 _DEFAULT_MASK = 0x0003  # identity and language, where the command has no category mask
 _SCHEMES = {so.Transport.HTTP: "http://", so.Transport.HTTPS: "https://"}
 
@@ -41,7 +45,9 @@ class Refused(PeerError):
 class Ordered:
     """An order that can be done. `kind` is a SyncML alert code or 0; `token` is base64 or None.
 
-    `seconds` is the longest that it may take, or None.
+    `seconds` is the longest that it may take, `interval` the least seconds between two progress
+    events, None where there shall be none. `confirmed` says that the user has to be asked,
+    `convenient` that it may wait for its constraints.
     """
 
     reference: bytes
@@ -52,7 +58,11 @@ class Ordered:
     target: str
     mask: int
     token: bytes | None
-    seconds: float | None
+    seconds: float
+    interval: float | None
+    constraints: so.Constraints | None
+    confirmed: bool
+    convenient: bool
 
     def __repr__(self) -> str:
         """Leave the token out."""
@@ -60,10 +70,10 @@ class Ordered:
 
 
 def read_order(command: ProactiveCommand, imei: str, transports: Container[int]) -> Ordered:
-    """Read and check a command; raise `Refused` with the result that is owed."""
-    if command.details.qualifier & 0x03 != Operation.START:
-        raise Refused(Result(GeneralResult.BEYOND_CAPABILITIES))
-    parts = command.parts
+    """Read and check a *start*, steps 3 to 10; raise `Refused` with the result that is owed."""
+    parts, qualifier = command.parts, command.details.qualifier
+    if first(parts, so.ProfileReference) is not None:  # this terminal has no profile
+        raise Refused(Result(GeneralResult.VALUES_MISSING))
     protocol = _needed(first(parts, so.SynchronizationProtocol))
     offered = _needed(first(parts, so.TransportList)).transports
     kind = _needed(first(parts, so.SynchronizationType)).code
@@ -82,7 +92,22 @@ def read_order(command: ProactiveCommand, imei: str, transports: Container[int])
         _database(target, Permanent.TARGET_DATABASE_UNKNOWN),
         _DEFAULT_MASK if mask is None else mask.mask,
         _token(first(parts, so.AuthenticationReference)),
-        None if limit is None else limit.seconds,
+        _LONGEST if limit is None else limit.seconds,
+        _interval(first(parts, so.Notification)),
+        first(parts, so.Constraints),
+        bool(qualifier & Qualifier.CONFIRM),
+        bool(qualifier & Qualifier.WHEN_CONVENIENT),
+    )
+
+
+def capability(transports: Iterable[int]) -> so.Capability:
+    """Give all that `read_order` takes. docs/request-synchronization.md clause 8.12."""
+    return so.Capability(
+        (so.Protocol.SYNCML_DS,),
+        (so.Representation.WBXML, so.Representation.XML),
+        tuple(sorted(set(transports) & set(_SCHEMES))),
+        tuple(range(AlertCode.TWO_WAY, AlertCode.REFRESH_FROM_SERVER + 1)),
+        (so.AuthenticationScheme.NONE, so.AuthenticationScheme.ONE_TIME_TOKEN),
     )
 
 
@@ -96,6 +121,12 @@ def is_owed(command: ProactiveCommand) -> bool:
     """Say whether the card wants to hear how it ended."""
     notification = first(command.parts, so.Notification)
     return notification is not None and notification.mode > 0
+
+
+def _interval(notification: so.Notification | None) -> float | None:
+    if notification is None or notification.mode < _PROGRESS:
+        return None
+    return 10.0 * (notification.interval or _INTERVAL)
 
 
 def _needed(found: _Wanted | None) -> _Wanted:

@@ -3,7 +3,7 @@
 from cardsync.syncml.events import SessionResult
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.objects import Result
-from cardsync.toolkit.synchronization import Permanent, Temporary
+from cardsync.toolkit.synchronization import Permanent, Temporary, Unable
 from cardsync.toolkit.synchronization_objects import CODE_POINTS, Phase, Summary
 from cardsync.transport.http import CarrierError, Failure
 
@@ -46,6 +46,11 @@ def refused(reason: Permanent, native: int = 0) -> Result:
 def temporary(reason: Temporary) -> Result:
     """Give a temporary problem."""
     return Result(CODE_POINTS.temporary, bytes([reason]))
+
+
+def unable(reason: Unable, reference: bytes = b"") -> Result:
+    """Say that the terminal is not able to, with the reference of an order that runs."""
+    return Result(GeneralResult.TERMINAL_UNABLE, bytes([reason]) + reference)
 
 
 def of_session(result: SessionResult) -> Result:

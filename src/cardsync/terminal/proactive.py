@@ -6,6 +6,7 @@ poll interval, short messages to be sent) is kept here and read by the equipment
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Protocol
 
 from cardsync.errors import ConfigError, PeerError
@@ -14,7 +15,7 @@ from cardsync.toolkit import commands, information, objects
 from cardsync.toolkit.codes import CommandType, GeneralResult, LocalInformation
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.objects import DataObject, Result
-from cardsync.toolkit.synchronization import Qualifier, accepted, alpha_of
+from cardsync.toolkit.synchronization import Refusal, alpha_of
 from cardsync.toolkit.synchronization_objects import CODE_POINTS
 
 _UICC_RESET = 0x04  # qualifier of REFRESH, TS 102 223 clause 8.6
@@ -28,8 +29,16 @@ _RESULTS = frozenset(GeneralResult)
 class Orders(Protocol):
     """Who takes the orders of the card: the agent."""
 
-    def take(self, command: ProactiveCommand) -> TerminalResponse:
-        """Accept or refuse a REQUEST SYNCHRONIZATION at once."""
+    def take(
+        self, command: ProactiveCommand, card: str, consent: Callable[[], Result | None]
+    ) -> TerminalResponse:
+        """Answer a REQUEST SYNCHRONIZATION of the card with this ICCID at once.
+
+        `consent` asks the user; None if he agrees, else the result of his answer.
+        """
+
+    def interrupt(self, card: str) -> None:
+        """End what a card has ordered: it was taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class Proactive:
 
     def __init__(self, handset: Handset, agent: Orders, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
+        self.card = ""  # its ICCID
         self.outgoing: list[bytes] = []
         self.poll_seconds = _POLL_SECONDS
         self.event_list: tuple[int, ...] = ()
@@ -178,14 +188,16 @@ class Proactive:
         return _answer(command, _PERFORMED, timer, objects.TimerValue(left))
 
     def _request_synchronization(self, command: ProactiveCommand) -> TerminalResponse:
-        """Leave it to the agent, once the user agrees where the card wants him to be asked."""
-        if command.details.qualifier & Qualifier.CONFIRM:
-            answer = self._handset.ask(alpha_of(command) or _CONSENT)
-            if answer is None:
-                return accepted(command, Result(GeneralResult.NO_RESPONSE_FROM_USER))
-            if not answer:
-                return accepted(command, Result(GeneralResult.USER_DID_NOT_ACCEPT, b"\0"))
-        return self._agent.take(command)
+        """Leave it to the agent, which lets the user be asked after its own checks."""
+        return self._agent.take(command, self.card, partial(self._consent, command))
+
+    def _consent(self, command: ProactiveCommand) -> Result | None:
+        """Ask the user; give None if he agrees. docs/request-synchronization.md clause 4.4."""
+        answer = self._handset.ask(alpha_of(command) or _CONSENT)
+        if answer is None:
+            return Result(GeneralResult.NO_RESPONSE_FROM_USER)
+        refused = Result(GeneralResult.USER_DID_NOT_ACCEPT, bytes([Refusal.REFUSED_NOW]))
+        return None if answer else refused
 
     def _more_time(self, command: ProactiveCommand) -> TerminalResponse:
         return _answer(command, _PERFORMED)

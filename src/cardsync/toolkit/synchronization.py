@@ -77,10 +77,25 @@ class Permanent(IntEnum):
     INTERNAL = 0x11
 
 
-ALREADY_RUNNING = 0x70
-"""Additional information of `20`: another synchronization is running; its reference follows."""
-AGENT_NOT_READY = 0x71
-"""Additional information of `20`: the terminal has no agent at this moment."""
+class Unable(IntEnum):
+    """Additional information of "terminal unable" (`20`), beyond that of TS 102 223 clause 8.12.2.
+
+    After ALREADY_RUNNING the reference of the order that runs follows.
+    """
+
+    ALREADY_RUNNING = 0x70
+    AGENT_NOT_READY = 0x71
+    BATTERY_LOW = 0x72
+    CONSTRAINT_NOT_MET = 0x73
+    STORAGE = 0x74
+
+
+class Refusal(IntEnum):
+    """Additional information of "user did not accept" (`22`)."""
+
+    REFUSED_NOW = 0x00
+    REFUSED_PERMANENTLY = 0x01
+    CONSENT_WITHDRAWN = 0x02
 
 
 _MANDATORY = (
@@ -107,10 +122,11 @@ def request_synchronization(
     return commands.command(CODE_POINTS.command, *parts, qualifier=operation | (flags or 0))
 
 
-def accepted(command: ProactiveCommand, result: Result) -> TerminalResponse:
-    """Answer the command: accepted or refused, with the reference that it gave."""
+def accepted(command: ProactiveCommand, result: Result, *found: DataObject) -> TerminalResponse:
+    """Answer the command, accepted or refused: its reference, then what it asked for. Clause 6."""
     reference = first(command.parts, SessionReference)
-    parts = () if reference is None else (Part(reference, comprehension=False),)
+    told = found if reference is None else (reference, *found)
+    parts = tuple([Part(one, comprehension=False) for one in told])
     return TerminalResponse(command.details, result, parts)
 
 

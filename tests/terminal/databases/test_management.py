@@ -21,13 +21,14 @@ from cardsync.terminal.databases.management import (
     ManagementDatabase,
     Order,
     OrderState,
+    StorageError,
     Updated,
 )
 
 LANGUAGE = Parameter("./DevInfo/Lang", "de")
 EDITOR = Application("vim", "Vi IMproved", "9", 4096, installed=7, parameters=(("tab", "4"),))
 GAME = Application("chess", "chess", "6", 100, kind=Kind.GAME)
-REFERENCE = bytes.fromhex("0007")
+CARD, REFERENCE = "8988211000000000017", bytes.fromhex("0007")
 
 
 @pytest.fixture
@@ -115,44 +116,75 @@ def test_tables_are_readable(database: ManagementDatabase, path: Path) -> None:
     assert [("vim", "Vi IMproved", "9", 4096, 0, 7)] == applications
 
 
+def kept(database: ManagementDatabase, reference: bytes, now: float, card: str = CARD) -> Order:
+    """Keep an order and give it."""
+    assert database.keep_order(card, reference, b"\xd0\x00", now)
+    order = database.order(card, reference)
+    assert order is not None
+    return order
+
+
 def test_order_is_kept_once(database: ManagementDatabase) -> None:
     """O-2: the same session reference again is the same order."""
-    order = Order(REFERENCE, b"\xd0\x00", OrderState.OPEN, None, 100.0)
+    order = Order(CARD, REFERENCE, b"\xd0\x00", OrderState.OPEN, None, 100.0)
 
-    assert database.order(REFERENCE) is None
-    assert database.keep_order(REFERENCE, b"\xd0\x00", 100.0)
-    assert not database.keep_order(REFERENCE, b"\xd0\x01", 200.0)
-    assert order == database.order(REFERENCE)
+    assert database.order(CARD, REFERENCE) is None
+    assert database.keep_order(CARD, REFERENCE, b"\xd0\x00", 100.0)
+    assert not database.keep_order(CARD, REFERENCE, b"\xd0\x01", 200.0)
+    assert order == database.order(CARD, REFERENCE)
     assert (order,) == database.open_orders()
 
 
 def test_order_outlives_the_process(path: Path) -> None:
     """O-3: after power-up what is open goes on, what is owed is told until the card takes it."""
     with ManagementDatabase(path) as database:
-        database.keep_order(b"\x01", b"one", 1.0)
-        database.keep_order(b"\x02", b"two", 2.0)
-        database.keep_order(b"\x03", b"three", 3.0)
-        database.finish_order(b"\x01", b"result", owed=True)
-        database.finish_order(b"\x03", b"result", owed=False)
+        first, second, third = (kept(database, bytes([n]), float(n)) for n in range(3))
+        database.finish_order(first, b"result", owed=True)
+        database.finish_order(third, b"result", owed=False)
     with ManagementDatabase(path) as database:
-        owed = Order(b"\x01", b"one", OrderState.OWED, b"result", 1.0)
+        owed = replace(first, state=OrderState.OWED, result=b"result")
 
-        assert (Order(b"\x02", b"two", OrderState.OPEN, None, 2.0),) == database.open_orders()
+        assert (second,) == database.open_orders()
         assert (owed,) == database.owed_orders()
 
-        database.order_told(b"\x01")
+        database.order_told(CARD, first.reference)
+        told = database.order(CARD, first.reference)
 
         assert database.owed_orders() == ()
-        assert replace(owed, state=OrderState.DONE) == database.order(b"\x01")
+        assert replace(owed, state=OrderState.DONE) == told
+
+        database.owe_order(CARD, first.reference)
+
+        assert (owed,) == database.owed_orders()
+
+
+def test_orders_of_two_cards(database: ManagementDatabase) -> None:
+    """Two cards may give the same reference; each has orders and results of its own. RS-23."""
+    ours, theirs = kept(database, REFERENCE, 1.0), kept(database, REFERENCE, 2.0, "another")
+    database.finish_order(ours, b"result", owed=True)
+
+    assert (theirs,) == database.open_orders() == database.open_orders("another")
+    assert () == database.open_orders(CARD) == database.owed_orders("another")
+    assert [CARD] == [one.card for one in database.owed_orders()]
+
+    with pytest.raises(LocalError):
+        database.order_told("another", REFERENCE)
+
+
+def test_what_ended_an_order_first_counts(database: ManagementDatabase) -> None:
+    """An order ends once: the session, the cancellation, or the loss of power."""
+    order = kept(database, REFERENCE, 1.0)
+
+    assert database.finish_order(order, b"cancelled", owed=False)
+    assert not database.finish_order(order, b"performed", owed=True)
+    assert () == database.owed_orders()
 
 
 def test_orders_are_forgotten(database: ManagementDatabase) -> None:
     """An event that the card has not taken in time is dropped and counted; open orders stay."""
-    for number in range(4):
-        database.keep_order(bytes([number]), b"", float(number))
-    database.finish_order(b"\x00", b"", owed=True)
-    database.finish_order(b"\x01", b"", owed=False)
-    database.finish_order(b"\x03", b"", owed=True)
+    orders = [kept(database, bytes([number]), float(number)) for number in range(4)]
+    for number, owed in ((0, True), (1, False), (3, True)):
+        database.finish_order(orders[number], b"", owed=owed)
 
     assert database.forget_orders(3.0) == 1
     assert [b"\x02"] == [order.reference for order in database.open_orders()]
@@ -160,11 +192,45 @@ def test_orders_are_forgotten(database: ManagementDatabase) -> None:
 
 
 def test_unknown_order(database: ManagementDatabase) -> None:
-    """There is no result of what was never ordered."""
-    with pytest.raises(LocalError):
-        database.finish_order(REFERENCE, b"", owed=True)
-    with pytest.raises(LocalError):
-        database.order_told(REFERENCE)
+    """There is no result of what was never ordered, or has not ended."""
+    order = kept(database, REFERENCE, 1.0)
+
+    assert not database.finish_order(replace(order, reference=b"none"), b"", owed=True)
+    for reference in (REFERENCE, b"none"):
+        with pytest.raises(LocalError):
+            database.order_told(CARD, reference)
+        with pytest.raises(LocalError):
+            database.owe_order(CARD, reference)
+
+
+def test_no_room_for_an_order(database: ManagementDatabase) -> None:
+    """On a full disk an order is not kept, and the caller hears of it."""
+    pages = database._file.connection.execute("PRAGMA page_count").fetchone()[0]
+    database._file.connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageError):
+        database.keep_order(CARD, REFERENCE, bytes(20_000), 1.0)
+
+    assert database.order(CARD, REFERENCE) is None
+
+
+def test_file_of_the_first_version(path: Path) -> None:
+    """Its records stay; its orders go, for nobody knows which card gave them. RS-23."""
+    with ManagementDatabase(path) as database:
+        database.update([LANGUAGE], full=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE orders")
+        connection.execute(
+            "CREATE TABLE orders (reference BLOB PRIMARY KEY, command BLOB NOT NULL,"
+            " state INTEGER NOT NULL, result BLOB, created REAL NOT NULL)"
+        )
+        connection.execute("INSERT INTO orders VALUES (x'00', x'00', 0, NULL, 1.0)")
+        connection.execute("PRAGMA user_version = 1")
+    with ManagementDatabase(path) as database:
+        assert (LANGUAGE,) == database.records()
+        assert () == database.open_orders()
+        assert kept(database, REFERENCE, 1.0)
+    with ManagementDatabase(path) as database:
+        assert 1 == len(database.open_orders())
 
 
 def test_remember(database: ManagementDatabase) -> None:
@@ -195,7 +261,7 @@ def test_files_that_are_not_ours(tmp_path: Path) -> None:
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE something (x)")
     with sqlite3.connect(later) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     for path in (text, other, later, tmp_path / "no" / "folder", tmp_path):
         with pytest.raises(ConfigError, match=str(path)):
             ManagementDatabase(path)

@@ -5,17 +5,23 @@ as peers wrote it. Beside them lie the orders that the card gave, kept before th
 and small things that the agent has to remember. One object serves several threads.
 """
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Self
 
-from cardsync.errors import LocalError
+from cardsync.errors import CardsyncError, LocalError
 from cardsync.syncml import record
 from cardsync.syncml.record import Record
 from cardsync.terminal.databases.management_file import ManagementFile
 from cardsync.terminal.databases.management_peer import ManagementDatastore
+
+
+class StorageError(CardsyncError):
+    """The file takes nothing more: the disk is full, or fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +46,22 @@ class OrderState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A REQUEST SYNCHRONIZATION as it was accepted: draft of the command, clauses 2 to 4.
+    """A REQUEST SYNCHRONIZATION as it was accepted: docs/request-synchronization.md clause 4.2.
 
+    `card` is the ICCID of the card that gave it, digits, and empty where the card does not say;
     `reference` is its session reference, `command` the octets as they were fetched, `created`
     the time of acceptance in seconds of UTC, `result` what the agent wrote; None while OPEN.
     """
 
+    card: str
     reference: bytes
     command: bytes
     state: OrderState
     result: bytes | None
     created: float
+
+
+_SELECT = "SELECT card, reference, command, state, result, created FROM orders"
 
 
 class ManagementDatabase:
@@ -117,50 +128,61 @@ class ManagementDatabase:
                 connection.execute("SELECT count(*) FROM applications").fetchone()[0],
             )
 
-    def keep_order(self, reference: bytes, command: bytes, now: float) -> bool:
-        """Keep an order before it is answered; false if this reference is known already.
+    def keep_order(self, card: str, reference: bytes, command: bytes, now: float) -> bool:
+        """Keep an order before it is answered; false if this card's reference is known already.
 
         Decision O-2: a known reference is the same order again, and is answered as the first.
+        Raises `StorageError` where it cannot be kept.
         """
-        with self._file.transaction() as connection:
+        with self._storing() as connection:
             kept = connection.execute(
-                "INSERT OR IGNORE INTO orders (reference, command, state, created)"
-                " VALUES (?, ?, ?, ?)",
-                (reference, command, OrderState.OPEN, now),
+                "INSERT OR IGNORE INTO orders (card, reference, command, state, created)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (card, reference, command, OrderState.OPEN, now),
             )
             return kept.rowcount == 1
 
-    def order(self, reference: bytes) -> Order | None:
-        """Give an order, whatever its state."""
+    def order(self, card: str, reference: bytes) -> Order | None:
+        """Give an order of a card, whatever its state."""
         with self._file.reading() as connection:
             row = connection.execute(
-                "SELECT reference, command, state, result, created FROM orders WHERE reference = ?",
-                (reference,),
+                _SELECT + " WHERE card = ? AND reference = ?", (card, reference)
             ).fetchone()
         return row and _order(row)
 
-    def open_orders(self) -> tuple[Order, ...]:
-        """Give the orders without a result, the oldest first: after a crash they go on."""
-        return self._orders(OrderState.OPEN)
+    def open_orders(self, card: str | None = None) -> tuple[Order, ...]:
+        """Give the orders without a result, of one card or of all, the oldest first."""
+        return self._orders(OrderState.OPEN, card)
 
-    def owed_orders(self) -> tuple[Order, ...]:
-        """Give the orders of whose result the card has yet to hear, the oldest first."""
-        return self._orders(OrderState.OWED)
+    def owed_orders(self, card: str | None = None) -> tuple[Order, ...]:
+        """Give the orders of whose result their card has yet to hear, the oldest first."""
+        return self._orders(OrderState.OWED, card)
 
-    def finish_order(self, reference: bytes, result: bytes, *, owed: bool) -> None:
-        """Keep the result of an order; `owed` if the card asked to hear of it.
+    def finish_order(self, order: Order, result: bytes, *, owed: bool) -> bool:
+        """Keep the result of an open order; `owed` if its card asked to hear of it.
 
-        Raises `LocalError` if there is no such order.
+        False if it is open no more: what ended it first counts. Raises `StorageError`.
         """
-        self._move(reference, OrderState.OWED if owed else OrderState.DONE, result)
+        state = OrderState.OWED if owed else OrderState.DONE
+        with self._storing() as connection:
+            moved = connection.execute(
+                "UPDATE orders SET state = ?, result = ?"
+                " WHERE card = ? AND reference = ? AND state = ?",
+                (state, result, order.card, order.reference, OrderState.OPEN),
+            )
+            return moved.rowcount == 1
 
-    def order_told(self, reference: bytes) -> None:
+    def order_told(self, card: str, reference: bytes) -> None:
         """Note that the card has taken the result; raise `LocalError` for an unknown order."""
-        self._move(reference, OrderState.DONE, None)
+        self._move(card, reference, OrderState.DONE)
+
+    def owe_order(self, card: str, reference: bytes) -> None:
+        """Note that the card shall hear of the result again; raise `LocalError` as above."""
+        self._move(card, reference, OrderState.OWED)
 
     def forget_orders(self, before: float) -> int:
         """Drop what was accepted before a time and is not open; give how many were still owed."""
-        with self._file.transaction() as connection:
+        with self._storing() as connection:
             owed = connection.execute(
                 "SELECT count(*) FROM orders WHERE state = ? AND created < ?",
                 (OrderState.OWED, before),
@@ -183,25 +205,33 @@ class ManagementDatabase:
             if value is not None:
                 connection.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
 
-    def _orders(self, state: OrderState) -> tuple[Order, ...]:
+    def _orders(self, state: OrderState, card: str | None) -> tuple[Order, ...]:
         with self._file.reading() as connection:
             rows = connection.execute(
-                "SELECT reference, command, state, result, created FROM orders"
-                " WHERE state = ? ORDER BY created, rowid",
-                (state,),
+                _SELECT + " WHERE state = ?1 AND card = coalesce(?2, card) ORDER BY created, rowid",
+                (state, card),
             ).fetchall()
         return tuple(map(_order, rows))
 
-    def _move(self, reference: bytes, state: OrderState, result: bytes | None) -> None:
-        with self._file.transaction() as connection:
+    def _move(self, card: str, reference: bytes, state: OrderState) -> None:
+        """Change the state of an order that has its result."""
+        with self._storing() as connection:
             moved = connection.execute(
-                "UPDATE orders SET state = ?, result = coalesce(?, result) WHERE reference = ?",
-                (state, result, reference),
+                "UPDATE orders SET state = ? WHERE card = ? AND reference = ? AND state <> ?",
+                (state, card, reference, OrderState.OPEN),
             )
             if not moved.rowcount:
-                raise LocalError(f"there is no order {reference.hex()}")
+                raise LocalError(f"there is no order {reference.hex()} that has ended")
+
+    @contextmanager
+    def _storing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._file.transaction() as connection:
+                yield connection
+        except sqlite3.OperationalError as exc:
+            raise StorageError(f"the database cannot be written: {exc}") from exc
 
 
-def _order(row: tuple[bytes, bytes, int, bytes | None, float]) -> Order:
-    reference, command, state, result, created = row
-    return Order(reference, command, OrderState(state), result, created)
+def _order(row: tuple[str, bytes, bytes, int, bytes | None, float]) -> Order:
+    card, reference, command, state, result, created = row
+    return Order(card, reference, command, OrderState(state), result, created)

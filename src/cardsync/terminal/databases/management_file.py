@@ -17,8 +17,18 @@ from cardsync.errors import ConfigError
 from cardsync.syncml import record
 from cardsync.syncml.record import Application, Kind, Parameter, Record
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 5.0
+
+# An order is known by the card that gave it and by the session reference of that card.
+_ORDERS = """CREATE TABLE orders (
+        card TEXT NOT NULL,
+        reference BLOB NOT NULL,
+        command BLOB NOT NULL,
+        state INTEGER NOT NULL,
+        result BLOB,
+        created REAL NOT NULL,
+        PRIMARY KEY (card, reference))"""
 
 # `items` is the history, the other two are the present. A luid is never given twice. `added` and
 # `serial` number the item's first and last change, `collected` says that the device itself shows
@@ -77,14 +87,12 @@ _SCHEMA = (
         i.serial > coalesce(p.serial, 0) OR coalesce(p.anew, 0) AS owed
         FROM peers CROSS JOIN items AS i
         LEFT JOIN peer_items AS p ON p.peer = peers.peer AND p.luid = i.luid""",
-    """CREATE TABLE orders (
-        reference BLOB PRIMARY KEY,
-        command BLOB NOT NULL,
-        state INTEGER NOT NULL,
-        result BLOB,
-        created REAL NOT NULL)""",
+    _ORDERS,
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)",
 )
+# Of version 1 nobody knows which card gave an order, so no card may hear of it: the orders go,
+# and the card gives up waiting. docs/request-synchronization.md clause 13, T7.
+_STEPS = {1: ("DROP TABLE orders", _ORDERS)}
 
 
 class ManagementFile:
@@ -242,12 +250,12 @@ class ManagementFile:
             if version == _VERSION:
                 return
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if version or tables:
+            if version not in _STEPS and (version or tables):
                 raise ConfigError(
                     f"database {path} has schema version {version}, {_VERSION} was expected; "
                     "it is of something else or of a later version: name another file"
                 )
-            for statement in _SCHEMA:
+            for statement in _STEPS.get(version, _SCHEMA):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
 

@@ -1,0 +1,217 @@
+"""One ordered synchronization while it runs: its messages, its limits, how far it is.
+
+It runs in a thread of its own, or in that of its caller; meanwhile other threads may read
+`so_far` and set `stop`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Protocol
+
+from cardsync.errors import CardsyncError, LocalError
+from cardsync.syncml import auth, codec
+from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
+from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.elements import AlertCode, Version
+from cardsync.syncml.events import Applied, SessionResult
+from cardsync.terminal import outcome
+from cardsync.terminal.conditions import KILOBYTE, UNLIMITED, Conditions
+from cardsync.terminal.databases.management import ManagementDatabase, StorageError
+from cardsync.terminal.ordered import Ordered
+from cardsync.toolkit.objects import Result
+from cardsync.toolkit.synchronization import Permanent, Temporary, Unable
+from cardsync.toolkit.synchronization_objects import Phase, Representation, Summary
+from cardsync.transport.http import CarrierError, Failure
+
+_CONTENT_TYPES = {Representation.XML: codec.XML}
+_RESENDS = 2  # of one message, where the carrier lost it or its answer
+_LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
+
+
+class Carrier(Protocol):
+    """Brings a message to an address and its answer back; raises `CarrierError`."""
+
+    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        """Give the answer's content type and octets."""
+
+
+Heard = Callable[[str, bytes], None]
+"""Hears each SyncML message: `request` or `response`, and its octets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the agent says of the device: its IMEI and its device information."""
+
+    imei: str
+    devinf: DevInf
+
+    @property
+    def uri(self) -> str:
+        """The device identifier in SyncML."""
+        return f"IMEI:{self.imei}"
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a terminal synchronizes with. `carriers` are by transport, as the command has them."""
+
+    identity: Identity
+    database: ManagementDatabase
+    carriers: Mapping[int, Carrier]
+    clock: Callable[[], float]
+    conditions: Callable[[], Conditions]
+    max_msg_size: int
+    heard: Heard
+
+
+class _Ended(CardsyncError):
+    """The session ends with this result."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(f"ended: {result.value().hex().upper()}")
+        self.result = result
+
+
+class Running:
+    """A session under way. `stop`, once set, is its result at the next message.
+
+    `result` is what SyncML said at the end; None before it, or where it did not come to that.
+    """
+
+    def __init__(self, ordered: Ordered, anchor: str, means: Means) -> None:
+        self.result: SessionResult | None = None
+        self.stop: Result | None = None
+        self.started = means.clock()
+        self._ordered = ordered
+        self._anchor = anchor
+        self._means = means
+        self._so_far = Summary(Phase.CONNECTING)
+        self._told_at: float | None = None
+
+    def run(self) -> Result:
+        """Synchronize to the end; give the result."""
+        try:
+            return outcome.of_session(self._synchronize())
+        except _Ended as ended:
+            return ended.result
+        except CarrierError as error:
+            return outcome.of_carrier(error)
+        except StorageError:
+            return outcome.unable(Unable.STORAGE)
+        except CardsyncError:
+            return outcome.refused(Permanent.INTERNAL)
+
+    def so_far(self) -> Summary:
+        """Give phase and counts as they are now; of the items those that the server sent."""
+        return replace(self._so_far, seconds=max(0, int(self._means.clock() - self.started)))
+
+    def progress(self) -> Summary | None:
+        """Give the same if it is time to tell the card, and then not for the interval."""
+        interval, now = self._ordered.interval, self._means.clock()
+        if interval is None or (self._told_at is not None and now - self._told_at < interval):
+            return None
+        self._told_at = now
+        return self.so_far()
+
+    def _synchronize(self) -> SessionResult:
+        ordered, database = self._ordered, self._means.database
+        known = f"devinf:{ordered.server}#{ordered.target}"
+        digest = sha256(repr(self._means.identity.devinf).encode()).digest()
+        config = self._config(put=database.recall(known) != digest)
+        session = ClientSession(config)
+        while (octets := session.data_to_send()) is not None:
+            reply = self._exchange(session.url, config.content_type, octets)
+            session.receive_data(reply)
+            self._count(session, len(octets), len(reply))
+        if session.result is None:
+            raise LocalError("the session has neither a message nor a result")
+        self.result = session.result
+        if session.result.ok:
+            database.remember(known, digest)
+        elif session.result.status in {401, 407}:
+            database.remember(known, None)
+        return session.result
+
+    def _count(self, session: ClientSession, up: int, down: int) -> None:
+        so_far = self._so_far
+        applied = [each for each in session.events() if isinstance(each, Applied)]
+        if applied:
+            counts = applied[-1].counts
+            so_far = replace(
+                so_far, added=counts.added, replaced=counts.replaced, deleted=counts.deleted,
+                failed=applied[-1].failed,
+            )  # fmt: skip
+        up, down = so_far.octets_up + up, so_far.octets_down + down
+        self._so_far = replace(so_far, phase=Phase.EXCHANGING, octets_up=up, octets_down=down)
+
+    def _check(self, url: str, octets: int) -> None:
+        """Go on only within what was ordered: its time, its limits, TLS where it has TLS."""
+        if self.stop is not None:
+            raise _Ended(self.stop)
+        if self._means.clock() - self.started > self._ordered.seconds:
+            raise _Ended(outcome.temporary(Temporary.TIMEOUT))
+        if _is_tls(self._ordered.server) and not _is_tls(url):
+            raise CarrierError(Failure.UNTRUSTED, "the server asks to go on without TLS")
+        wanted = self._ordered.constraints
+        if wanted is None:
+            return
+        conditions, so_far = self._means.conditions(), self._so_far
+        if not conditions.carries(wanted):
+            raise _Ended(outcome.temporary(Temporary.TRANSPORT_LOST))
+        if not conditions.powers(wanted):
+            raise _Ended(outcome.unable(Unable.BATTERY_LOW))
+        total = so_far.octets_up + so_far.octets_down + octets
+        if wanted.kilobytes != UNLIMITED and total > wanted.kilobytes * KILOBYTE:
+            raise _Ended(outcome.unable(Unable.CONSTRAINT_NOT_MET))
+
+    def _config(self, *, put: bool) -> ClientConfig:
+        ordered, identity = self._ordered, self._means.identity
+        peer = f"{ordered.server}#{ordered.target}"
+        datastore = self._means.database.datastore(peer, ordered.mask)
+        kind = AlertCode(ordered.kind) if ordered.kind else AlertCode.TWO_WAY
+        request = DatabaseRequest(datastore, ordered.target, kind, self._anchor)
+        return ClientConfig(
+            url=ordered.server,
+            device_id=identity.uri,
+            session_id=str(int.from_bytes(ordered.reference[-2:], "big")),
+            databases=(request,),
+            version=Version.V1_2,
+            content_type=_CONTENT_TYPES.get(Representation(ordered.representation), codec.WBXML),
+            max_msg_size=self._means.max_msg_size,
+            account=self._account(),
+            devinf=identity.devinf,
+            put_devinf=put,
+        )
+
+    def _account(self) -> auth.Account | None:
+        """Show the one-time token as the password of the device. Clause 15."""
+        token = self._ordered.token
+        if token is None:
+            return None
+        return auth.Account(auth.Scheme.BASIC, self._means.identity.uri, token)
+
+    def _exchange(self, url: str, content_type: str, octets: bytes) -> bytes:
+        """Send a message; the same once more where it or its answer was lost on the way."""
+        carrier = self._means.carriers[self._ordered.transport]
+        resends = _RESENDS
+        self._check(url, len(octets))
+        self._means.heard("request", octets)
+        while True:
+            try:
+                kind, body = carrier.exchange(url, content_type, octets)
+                break
+            except CarrierError as error:
+                if error.kind not in _LOST or not resends:
+                    raise
+                resends -= 1
+                self._check(url, len(octets))
+        if kind.partition(";")[0].strip().lower() != content_type:
+            raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
+        self._means.heard("response", body)
+        return body
+
+
+def _is_tls(url: str) -> bool:
+    return url.lower().startswith("https:")
