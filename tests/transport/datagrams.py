@@ -5,11 +5,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cardsync.transport import wtp
+
 LATENCY = 0.02
 """Seconds that a datagram is under way."""
 
 Fate = Callable[[int, bytes], Iterable[float]]
 """Gives the delays of the copies of the n-th datagram: () is loss, (0, 0) is repetition."""
+
+
+def concatenated(*pdus: wtp.Pdu) -> bytes:
+    """Give one datagram of several PDUs of WTP. WAP-224 clause 8.6."""
+    datagram = b"\0"
+    for octets in map(wtp.encode, pdus):
+        long = len(octets) > 0x7F
+        datagram += (len(octets) | 0x8000).to_bytes(2, "big") if long else bytes([len(octets)])
+        datagram += octets
+    return datagram
 
 
 class Engine(Protocol):

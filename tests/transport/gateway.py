@@ -1,11 +1,12 @@
 """A real WAP gateway, Kannel's bearerbox and wapbox, and the HTTP server behind it."""
 
 import os
+import select
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -118,3 +119,39 @@ def running(server: ThreadingHTTPServer) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def lossy_path(address: str, loses: Callable[[bool, bytes], bool]) -> Iterator[int]:
+    """Bring the datagrams of one client to the gateway's port 9201 and back; give the port.
+
+    `loses` is asked for each, with whether it is on its way to the gateway.
+    """
+    ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+    ends[0].bind(("127.0.0.1", 0))
+    ends[1].connect((address, 9201))
+    over = threading.Event()
+
+    def carry() -> None:
+        client: tuple[str, int] | None = None
+        while not over.is_set():
+            for end in select.select(ends, [], [], 0.05)[0]:
+                datagram, where = end.recvfrom(65_536)
+                there = end is ends[0]
+                client = where if there else client
+                if loses(there, datagram) or client is None:
+                    continue
+                if there:
+                    ends[1].send(datagram)
+                else:
+                    ends[0].sendto(datagram, client)
+
+    thread = threading.Thread(target=carry)
+    thread.start()
+    try:
+        yield ends[0].getsockname()[1]
+    finally:
+        over.set()
+        thread.join()
+        for end in ends:
+            end.close()

@@ -16,9 +16,11 @@ from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_codes import HEADER_NAMES, http_status
 from cardsync.transport.wsp_headers import text_header
 from cardsync.transport.wsp_server import WspServer
-from cardsync.transport.wtp_codes import ProviderAbort
+from cardsync.transport.wtp_codes import ProviderAbort, Trailer
+from cardsync.transport.wtp_sar import Limits
 from peers import need
-from transport.gateway import running
+from transport.datagrams import concatenated
+from transport.gateway import lossy_path, running
 
 WBXML = "application/vnd.syncml+wbxml"
 OCTETS = "application/octet-stream; charset=utf-8"  # which tshark does not look into
@@ -107,6 +109,38 @@ def test_kannel_takes_a_character_set(kannel: str, http: Server) -> None:
     assert f"{WBXML}; charset=utf-8" == http.seen[0][1]["Content-Type"]
 
 
+@pytest.mark.peer("bearerbox")
+def test_kannel_over_a_lossy_path(kannel: str, http: Server) -> None:
+    """A fifth of the packets of an invocation and of a result are lost: all is sent again.
+
+    Kannel names nothing that is missing inside a group, so groups have one packet; its own
+    timers are of seconds, so acknowledgements and the ends of its groups are spared.
+    """
+    lost: set[bytes] = set()
+    seen: list[bytes] = []
+
+    def loses(there: bool, datagram: bytes) -> bool:
+        pdu = wtp.decode(datagram)
+        inside = isinstance(pdu, wtp.SegmentedResult) and pdu.trailer is Trailer.MORE
+        if not inside and not (there and isinstance(pdu, wtp.Invoke | wtp.SegmentedInvoke)):
+            return False
+        name = datagram[1:4]  # without the indicator of repetition
+        seen.append(name)
+        if name in lost or len(seen) % 5:
+            return False
+        lost.add(name)
+        return True
+
+    body = random.Random(5).randbytes(20_000)
+    limits = Limits(group=1, retry=0.2)
+    with (
+        lossy_path(kannel, loses) as port,
+        WspCarrier("127.0.0.1", port, limits=limits) as carrier,
+    ):
+        assert (WBXML, body[::-1]) == carrier.exchange(http.url, WBXML, body)
+    assert len(lost) >= 4
+
+
 def read(heard: Heard, folder: Path, *fields: str) -> list[list[str]]:
     """Let tshark read datagrams; give fields of each, behind whether it is malformed."""
     path = folder / "wsp.pcapng"
@@ -181,9 +215,10 @@ def test_tshark_reads_the_rare_pdus(tmp_path: Path) -> None:
     push = wsp.Push("application/vnd.syncml.notification", b"x", (text_header("X-A", "b"),))
     there, here = "127.0.0.1:5000>127.0.0.1:9201", "127.0.0.1:9201>127.0.0.1:5000"
     aborted = wtp.Abort(2, ProviderAbort.MESSAGETOOLARGE)
+    given_up = wtp.Abort(3, 0xE8, user=True)
     heard = [
         (there, wtp.encode(wtp.NegativeAck(1, (2, 3)))),
-        (there, wtp.join((wtp.Ack(1, 5), aborted, wtp.Abort(3, 0xE8, user=True)))),
+        (there, concatenated(wtp.Ack(1, 5), aborted, given_up)),
         (here, wtp.encode(wtp.Result(0x8004, redirect.encode()))),
         ("127.0.0.1:9200>127.0.0.1:5000", wsp.unit(1, push)),
     ]

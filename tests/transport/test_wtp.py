@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from cardsync.errors import PeerError
 from cardsync.transport import wtp
 from cardsync.transport.wtp_codes import ProviderAbort, Trailer, TransactionClass
+from transport.datagrams import concatenated
 
 PDUS = [
     (wtp.Invoke(0x1234, b"data"), "0a 1234 02 64617461"),
@@ -72,11 +73,11 @@ def test_malformed(octets: str, answer: ProviderAbort) -> None:
 def test_concatenation() -> None:
     """A datagram may hold several PDUs, each with one or two octets of length. Clause 8.6."""
     pdus = (wtp.Ack(1), wtp.Invoke(2, bytes(200)), wtp.Abort(3, 0))
-    datagram = wtp.join(pdus)
+    datagram = concatenated(*pdus)
 
     assert datagram.startswith(bytes.fromhex("00 03 180001 80cc 0a0002"))
     assert pdus == tuple(wtp.decode(octets) for octets in wtp.split(datagram))
-    assert (wtp.encode(pdus[0]),) == wtp.split(wtp.join(pdus[:1]))
+    assert (wtp.encode(pdus[0]),) == wtp.split(wtp.encode(pdus[0]))
 
 
 @pytest.mark.parametrize("octets", ["00 04 180001", "00 80", "00" + "03180001" * 33])

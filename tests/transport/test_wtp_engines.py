@@ -14,7 +14,7 @@ from cardsync.transport.wtp_initiator import Failed, Initiator, ResultReceived
 from cardsync.transport.wtp_responder import Confirmed, Invoked, Responder
 from cardsync.transport.wtp_responder import Failed as AnswerFailed
 from cardsync.transport.wtp_sar import Limits
-from transport.datagrams import Fate, Network, faithful, unkind
+from transport.datagrams import Fate, Network, concatenated, faithful, unkind
 
 SMALL = Limits(segment=10, group=3)
 QUESTION = bytes(range(95))
@@ -210,19 +210,102 @@ def test_aborts() -> None:
 
 
 def test_old_invocation_comes_again() -> None:
-    """A repetition that comes after the end is asked about, and refused. Clause 7.8.2."""
+    """What was told is not told again, even where it is forgotten. Clause 7.8.2."""
     network = connected()
     ask(network, b"one", b"two")
     first = network.sent[0][1]
     before = len(network.sent)
     network.right.receive_data(first, network.now)
+    network.right.receive_data(wtp.encode(wtp.Invoke(6, b"older")), network.now)
     network.run()
 
     assert [
-        wtp.Ack(0x8007, tid_check=True),
-        wtp.Abort(7, ProviderAbort.INVALIDTID),
+        wtp.Abort(0x8007, ProviderAbort.NORESPONSE),
+        wtp.Ack(0x8006, tid_check=True),
+        wtp.Abort(6, ProviderAbort.INVALIDTID),
     ] == [wtp.decode(octets) for _, octets in network.sent[before:]]
     assert 4 == len(network.told[1])
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """The oldest transactions are forgotten; a repetition of them is asked about."""
+    network = connected()
+    ask(network, *[b""] * 70)
+    before = len(network.sent)
+    for tid in (7, 70):
+        network.right.receive_data(wtp.encode(wtp.Invoke(tid, b"")), network.now)
+    network.run()
+
+    sent = {wtp.decode(octets) for _, octets in network.sent[before:]}
+    assert {
+        wtp.Ack(0x8007, tid_check=True),
+        wtp.Abort(0x8000 | 70, ProviderAbort.NORESPONSE),
+    } < sent
+    assert 140 == len(network.told[1])
+
+
+def test_a_transaction_that_is_not_real() -> None:
+    """Nobody answers the question whether it is: it is forgotten without a word."""
+    responder = Responder(SMALL)
+    responder.receive_data(wtp.encode(wtp.Invoke(1, b"", trailer=Trailer.GROUP)), 0.0)
+    responder.receive_data(wtp.encode(wtp.SegmentedInvoke(1, 1, b"", Trailer.LAST)), 0.0)
+    responder.receive_data(wtp.encode(wtp.Invoke(1, b"", rid=True)), 1.0)
+    responder.handle_timer(31.0)
+
+    assert [wtp.Ack(0x8001, tid_check=True)] * 2 == [
+        wtp.decode(octets) for octets in responder.data_to_send()
+    ]
+    assert responder.next_timer() is None
+
+
+def test_a_peer_that_falls_silent() -> None:
+    """It said to hold on, and nothing more: the transaction is given up in the end."""
+    initiator = Initiator(1, SMALL)
+    initiator.invoke(b"", 0.0)
+    initiator.receive_data(wtp.encode(wtp.Ack(0x8001)), 100.0)
+    initiator.handle_timer(219.0)
+    early = initiator.events()
+    initiator.handle_timer(220.0)
+
+    assert [] == early
+    assert [Failed(1, ProviderAbort.NORESPONSE, by_peer=False)] == initiator.events()
+
+
+def test_a_malformed_answer_ends_the_transaction() -> None:
+    """What cannot be read of a transaction aborts it, on either side. Clause 9.2."""
+    initiator, responder = Initiator(1, SMALL), Responder(SMALL)
+    initiator.invoke(b"", 0.0)
+    responder.receive_data(wtp.encode(wtp.Invoke(1, b"")), 0.0)
+    responder.receive_data(wtp.encode(wtp.Ack(1, tid_check=True)), 0.0)
+    for engine, octets in ((initiator, "188001ff"), (responder, "180001ff")):
+        engine.data_to_send()
+        with pytest.raises(PeerError):
+            engine.receive_data(bytes.fromhex(octets), 0.0)
+
+    assert [Failed(1, ProviderAbort.PROTOERR, by_peer=False)] == initiator.events()
+    assert AnswerFailed(1, ProviderAbort.PROTOERR) == responder.events()[-1]
+
+
+def test_packets_behind_the_last() -> None:
+    """A message that goes on behind its end is a protocol error."""
+    responder = Responder(SMALL)
+    responder.receive_data(wtp.encode(wtp.Invoke(1, b"", trailer=Trailer.MORE)), 0.0)
+    responder.receive_data(wtp.encode(wtp.Ack(1, tid_check=True)), 0.0)
+    for psn, trailer in ((2, Trailer.LAST), (3, Trailer.MORE)):
+        responder.receive_data(wtp.encode(wtp.SegmentedInvoke(1, psn, b"", trailer)), 0.0)
+
+    assert wtp.Abort(0x8001, ProviderAbort.PROTOERR) == wtp.decode(responder.data_to_send()[-1])
+
+
+def test_the_whole_group_is_missing() -> None:
+    """A negative acknowledgement that names nothing means the whole group. Clause 8.3.7."""
+    initiator = Initiator(1, SMALL)
+    initiator.invoke(QUESTION, 0.0)
+    initiator.data_to_send()
+    initiator.receive_data(wtp.encode(wtp.NegativeAck(0x8001, ())), 0.0)
+    again = [wtp.decode(octets) for octets in initiator.data_to_send()]
+
+    assert [True] * 3 == [getattr(pdu, "rid", None) for pdu in again]
 
 
 def test_tid_new_asks_again() -> None:
@@ -233,6 +316,15 @@ def test_tid_new_asks_again() -> None:
         responder.receive_data(wtp.encode(wtp.Ack(tid, tid_check=True)), 0.0)
 
     assert 2 == sum(octets[0] == 0x1C for octets in responder.data_to_send())
+
+
+def test_several_pdus_in_a_datagram() -> None:
+    """They are taken one after the other. Clause 8.6."""
+    responder = Responder(SMALL)
+    parts = (wtp.Invoke(1, b"one"), wtp.Ack(1, tid_check=True), wtp.Invoke(2, b"two"))
+    responder.receive_data(concatenated(*parts), 0.0)
+
+    assert [Invoked(1, b"one"), Invoked(2, b"two")] == responder.events()
 
 
 def test_class_0() -> None:

@@ -23,7 +23,6 @@ from cardsync.transport.wsp_capabilities import Capabilities
 from cardsync.transport.wsp_client_session import (
     ClientSession,
     Connected,
-    Ended,
     Event,
     Failed,
     Redirected,
@@ -164,9 +163,7 @@ class WspCarrier:
             for event in self._happened(session, end):
                 if isinstance(event, Replied) and event.method == method:
                     return event.reply
-                if isinstance(event, Failed) and event.method == method:
-                    raise _failure(event.reason)
-                if isinstance(event, Ended):
+                if isinstance(event, Failed):
                     raise _failure(event.reason)
 
     def _connected(self, end: float) -> ClientSession:
@@ -174,17 +171,15 @@ class WspCarrier:
             return self._session
         where = self._where
         for _ in range(_MOST_REDIRECTS + 1):
-            event = self._connect(where, end)
-            if isinstance(event, Connected) and self._session is not None:
-                return self._session
-            if not isinstance(event, Redirected):
-                break
-            where = _elsewhere(event.redirect, where[1])
-            if event.redirect.permanent:
+            found = self._connect(where, end)
+            if isinstance(found, ClientSession):
+                return found
+            where = _elsewhere(found, where[1])
+            if found.permanent:
                 self._where = where
         raise CarrierError(Failure.UNREACHABLE, "sent from one gateway to the next")
 
-    def _connect(self, where: tuple[str, int], end: float) -> Connected | Redirected:
+    def _connect(self, where: tuple[str, int], end: float) -> ClientSession | wsp.Redirect:
         self.close()
         self._opened(where)
         largest = self._limits.largest
@@ -195,8 +190,10 @@ class WspCarrier:
         session.connect(time.monotonic())
         while True:
             for event in self._happened(session, end):
-                if isinstance(event, Connected | Redirected):
-                    return event
+                if isinstance(event, Connected):
+                    return session
+                if isinstance(event, Redirected):
+                    return event.redirect
                 if isinstance(event, Refused):
                     raise _refusal(event)
 

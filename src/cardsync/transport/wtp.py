@@ -38,17 +38,10 @@ class MalformedPdu(PeerError):
 
 @dataclass(frozen=True, slots=True)
 class Tpi:
-    """An item of the variable header. Clause 8.4."""
+    """An item of the variable header. Clause 8.4; we write none but the number of an Ack."""
 
     identity: int  # 0 to 15
     content: bytes
-
-    def encode(self, *, more: bool) -> bytes:
-        """Give the item; `more` where another one follows it."""
-        first = more << 7 | self.identity << 3
-        if len(self.content) < 4:
-            return bytes([first | len(self.content)]) + self.content
-        return bytes([first | 0x04, len(self.content)]) + self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +150,8 @@ def _encode_ack(ack: Ack) -> bytes:
     head = _head(PduType.ACK, ack.tid, ack.tid_check << 2 | ack.rid)
     if ack.psn is None:
         return head
-    item = Tpi(TpiIdentity.PACKET_SEQUENCE_NUMBER, bytes([ack.psn]))
-    return bytes([head[0] | _CONTINUED]) + head[1:] + item.encode(more=False)
+    item = bytes([TpiIdentity.PACKET_SEQUENCE_NUMBER << 3 | 1, ack.psn])
+    return bytes([head[0] | _CONTINUED]) + head[1:] + item
 
 
 def _head(kind: PduType, tid: int, flags: int) -> bytes:
@@ -184,18 +177,6 @@ def split(datagram: bytes) -> tuple[bytes, ...]:
     except ShortInput as exc:
         raise MalformedPdu(str(exc), None, ProviderAbort.PROTOERR) from exc
     return tuple(parts)
-
-
-def join(pdus: tuple[Pdu, ...]) -> bytes:
-    """Give one datagram of several PDUs of at most 32767 octets each. Clause 8.6."""
-    if len(pdus) == 1:
-        return encode(pdus[0])
-    datagram = bytearray([_CONCATENATED])
-    for octets in map(encode, pdus):
-        long = len(octets) > 0x7F
-        datagram += (len(octets) | 0x8000).to_bytes(2, "big") if long else bytes([len(octets)])
-        datagram += octets
-    return bytes(datagram)
 
 
 def decode(octets: bytes) -> Pdu:

@@ -87,16 +87,14 @@ class _Transaction:
         self.state = State.INVOKING
         self.invocation = invocation
         self.result = Incoming(limits)
-        self.end = 0.0  # of WAIT_TIMEOUT
+        self.end = 0.0  # of waiting for the result, or of WAIT_TIMEOUT
 
     def move(self, step: Step) -> None:
         self.state = NEXT[self.state, step]
 
-    def next_timer(self) -> float | None:
-        if self.state is State.WAIT_TIMEOUT:
-            return self.end
+    def next_timer(self) -> float:
         times = (self.invocation.deadline, self.result.deadline)
-        return min((time for time in times if time is not None), default=None)
+        return min((self.end, *(time for time in times if time is not None)))
 
 
 class Initiator:
@@ -115,6 +113,7 @@ class Initiator:
         if len(self._transactions) >= self._limits.transactions and not self._forget():
             raise LocalError(f"{len(self._transactions)} transactions are under way")
         transaction = _Transaction(Outgoing(data, self._limits), self._limits)
+        transaction.end = now + self._limits.answer
         tid = self._next_tid()
         self._transactions[tid] = transaction
         self._send_packets(tid, transaction.invocation.begin(now))
@@ -155,13 +154,12 @@ class Initiator:
     def next_timer(self) -> float | None:
         """Give the time at which `handle_timer` wants to be called, or None."""
         times = (transaction.next_timer() for transaction in self._transactions.values())
-        return min((time for time in times if time is not None), default=None)
+        return min(times, default=None)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`: send again, give up, forget."""
         for tid, transaction in tuple(self._transactions.items()):
-            due = transaction.next_timer()
-            if due is not None and due <= now:
+            if transaction.next_timer() <= now:
                 self._expire(tid, transaction, now)
 
     # Inside.
@@ -220,7 +218,14 @@ class Initiator:
             self._verify(tid, transaction)
         elif transaction is None:
             return
-        elif isinstance(pdu, wtp.Abort):
+        else:
+            self._hear(tid, transaction, pdu, now)
+
+    def _hear(self, tid: int, transaction: _Transaction, pdu: wtp.Pdu, now: float) -> None:
+        """Take what the peer says of a transaction."""
+        if transaction.state in _ACTIVE:
+            transaction.end = now + self._limits.answer
+        if isinstance(pdu, wtp.Abort):
             self._fail(tid, transaction, Failed(tid, pdu.reason, pdu.user))
         elif isinstance(pdu, wtp.Result):
             packet = Packet(0, pdu.trailer, pdu.data, pdu.rid)
@@ -280,6 +285,9 @@ class Initiator:
             transaction.move(Step.TIMED_OUT)
             del self._transactions[tid]
             return
+        if transaction.end <= now:
+            self._give_up(tid, transaction)
+            return
         gather = transaction.result.deadline
         if gather is not None and gather <= now:
             self._answer(tid, transaction, transaction.result.overdue())
@@ -289,6 +297,9 @@ class Initiator:
         packets = transaction.invocation.repeat(now)
         if packets:
             self._send_packets(tid, packets)
-            return
+        else:
+            self._give_up(tid, transaction)
+
+    def _give_up(self, tid: int, transaction: _Transaction) -> None:
         self._send(wtp.Abort(tid, ProviderAbort.NORESPONSE))
         self._fail(tid, transaction, Failed(tid, ProviderAbort.NORESPONSE, by_peer=False))

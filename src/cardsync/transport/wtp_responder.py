@@ -53,6 +53,8 @@ NEXT: Mapping[tuple[State, Step], State] = {
     (State.RESULT_RESP_WAIT, Step.ENDED): State.LISTEN,
 }
 
+_MOST_TOLD = 64
+
 _TOLD = frozenset({State.INVOKED, State.RESULT_RESP_WAIT})
 
 
@@ -112,6 +114,7 @@ class Responder:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._last_tid: int | None = None
+        self._told: dict[int, float] = {}  # TIDs that were told, and until when that is known
         self._transactions: dict[int, _Transaction] = {}
         self._outbox: list[bytes] = []
         self._events: list[Event] = []
@@ -124,7 +127,6 @@ class Responder:
         segmented = transaction.first.trailer is not Trailer.UNSEGMENTED
         transaction.result = Outgoing(data, self._limits, segmented=segmented)
         transaction.hold = None
-        # The tries of the result bound the transaction from here on.
         transaction.end = now + self._limits.answer
         transaction.move(Step.ANSWERED)
         self._send_packets(tid, transaction.result.begin(now))
@@ -238,6 +240,9 @@ class Responder:
             self._events.append(Invoked(None, pdu.data))
         elif transaction is not None:
             self._repeated(pdu, transaction, now)
+        elif self._told.get(pdu.tid, now) > now and not pdu.tid_new:
+            # Late, or given up here: no verification could tell, for its answer may be as late.
+            self._send(wtp.Abort(pdu.tid | RESPONDER, ProviderAbort.NORESPONSE))
         elif pdu.tcl is TransactionClass.RELIABLE:
             # WSP lets a client begin no transaction of class 1.
             self._send(wtp.Abort(pdu.tid | RESPONDER, ProviderAbort.PROTOERR))
@@ -251,7 +256,9 @@ class Responder:
         transaction = _Transaction(packet, self._limits, now)
         self._transactions[pdu.tid] = transaction
         if pdu.tid_new:
-            self._last_tid = None  # clause 7.8.3: the cached one is not valid any more
+            # Clause 7.8.3: what is known of earlier ones is not valid any more.
+            self._last_tid = None
+            self._told.clear()
         if self._is_new(pdu.tid):
             self._accept(pdu.tid, transaction, now)
         else:
@@ -285,9 +292,21 @@ class Responder:
             transaction.move(Step.INVOKE_WHOLE)
             # The result will do as acknowledgement, if it comes soon. Clause 7.3.
             transaction.hold = now + self._limits.acknowledge
+            transaction.end = now + self._limits.answer
+            self._remember(tid, now)
             self._events.append(Invoked(tid, transaction.invocation.message))
+        elif transaction.state is State.ASSEMBLING:
+            transaction.end = now + self._limits.answer
+            self._answer(tid, transaction, heard)
         elif transaction.state is not State.RESULT_RESP_WAIT:
             self._answer(tid, transaction, heard)
+
+    def _remember(self, tid: int, now: float) -> None:
+        """Remember that a transaction was told, beyond its end; the oldest are forgotten."""
+        self._told.pop(tid, None)
+        self._told[tid] = now + self._limits.answer + self._limits.linger
+        if len(self._told) > _MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
     def _answer(self, tid: int, transaction: _Transaction, heard: Heard) -> None:
         if isinstance(heard, Here):
@@ -300,7 +319,10 @@ class Responder:
         if transaction.state is State.TIDOK_WAIT and pdu.tid_check:
             self._accept(pdu.tid, transaction, now)
         elif transaction.result is not None and not pdu.tid_check:
-            self._send_packets(pdu.tid, transaction.result.acknowledged(pdu.psn, now))
+            packets = transaction.result.acknowledged(pdu.psn, now)
+            if packets:
+                transaction.end = now + self._limits.answer
+            self._send_packets(pdu.tid, packets)
             if transaction.result.done:
                 self._end(pdu.tid, transaction)
                 self._events.append(Confirmed(pdu.tid))

@@ -30,7 +30,7 @@ class Limits:
     retries: int = 8
     acknowledge: float = 1.0  # until the peer is told that its message is here and thought about
     gather: float = 0.1  # that packets out of order have before they are called missing
-    answer: float = 120.0  # that the application has for its result
+    answer: float = 120.0  # that the application has, and that the peer may be silent
     linger: float = 30.0  # that the end of a transaction is remembered
 
 
