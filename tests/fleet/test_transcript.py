@@ -1,6 +1,6 @@
 """APDU exchanges in the words of the journey's steps."""
 
-from cardsync.fleet.transcript import Step, describe, name_of
+from cardsync.fleet.transcript import Step, decided, describe, name_of
 from cardsync.octets.apdu import CommandApdu, Ins, ResponseApdu
 from cardsync.toolkit import commands, envelope, information
 from cardsync.toolkit.codes import CommandType, EventCode, LocalInformation
@@ -9,6 +9,7 @@ from cardsync.toolkit.synchronization import status_event
 from cardsync.toolkit.synchronization_objects import Summary
 from cardsync.transport.sms import Address, Deliver, TimeStamp
 from cardsync.transport.user_data import COMMAND_HEADER, segment
+from mobiles import HEAD, SYNC_NOW, Mobile, Sender, card_with, rule, trigger
 
 
 def fetched(command: commands.ProactiveCommand) -> Step | None:
@@ -72,3 +73,40 @@ def test_responses_and_the_rest() -> None:
     rubbish = describe(CommandApdu(0x80, Ins.ENVELOPE, data=b"\xff"), ResponseApdu(0x6F00), 1)
     assert rubbish is not None
     assert "unreadable" in rubbish.what
+
+
+def test_what_the_card_held_back() -> None:
+    """A rule that fired while a synchronization is under way: the card says that it did nothing."""
+    there = Mobile(card_with(HEAD + SYNC_NOW)).on()
+    sender, applet = Sender(start=10), there.card.applet
+    there.message(trigger(sender))
+    begun = decided(applet.reasons, applet.journal)
+    again = []
+    for _ in range(20):
+        there.message(trigger(sender))
+        again.append(decided(applet.reasons, applet.journal))
+
+    assert (1, False) == (len(begun.lines), begun.held_back)
+    assert "fired" in begun.lines[0]
+    assert {True} == {one.held_back for one in again}
+    assert {(begun.lines[0], "message sync-now: held back, one is under way")} == {
+        one.lines for one in again
+    }
+    assert 1 == len(there.agent.orders)
+
+
+def test_what_came_of_a_decision() -> None:
+    """What else the journal says after it, and nothing of what it said before."""
+    report = rule('{ message = "sync-now" }', '{ report = "sms" }')
+    there = Mobile(
+        card_with(HEAD + report + rule('{ message = "other" }', '{ set = { good = "1" } }'))
+    ).on()
+    sender, applet = Sender(start=10), there.card.applet
+    there.message(trigger(sender))
+    told = decided(applet.reasons, applet.journal)
+    there.message(trigger(sender, "other"))
+    other = decided(applet.reasons, applet.journal)
+
+    assert (2, 1) == (len(told.lines), len(other.lines))
+    assert (False, False) == (told.held_back, other.held_back)
+    assert applet.journal[-2:-1] == told.lines[1:]

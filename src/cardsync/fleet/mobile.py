@@ -15,9 +15,8 @@ from pathlib import Path
 from cardsync.card.slot import CardSlot
 from cardsync.fleet.capture import Capture
 from cardsync.fleet.smsc import Account, Smsc
-from cardsync.fleet.transcript import Step, describe
+from cardsync.fleet.transcript import Step, decided, describe
 from cardsync.octets.apdu import CommandApdu, ResponseApdu
-from cardsync.policy.explain import explain
 from cardsync.policy.values import EventKind
 from cardsync.syncml import record
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf
@@ -269,14 +268,17 @@ class Mobile:
         return response
 
     def _explain(self, started: float) -> None:
-        """Tell of a decision of the card, with its reasons, when there is a new one."""
-        reasons = self._slot.card.applet.reasons
+        """Tell of a decision of the card, its reasons and what came of it, when there is one."""
+        applet = self._slot.card.applet
+        reasons = applet.reasons
         if reasons is self._explained:
             return
         self._explained = reasons
-        if any(one.fired and one.event.kind is not EventKind.SYNCHRONIZED for one in reasons):
+        told = decided(reasons, applet.journal)
+        fired = any(one.fired and one.event.kind is not EventKind.SYNCHRONIZED for one in reasons)
+        if fired and not told.held_back:
             self._decided_at = started
-        for line in explain(reasons):
+        for line in told.lines:
             self._report(Step("C", "card", line))
 
     def _message(self, kind: str, octets: bytes) -> None:
