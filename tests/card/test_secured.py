@@ -164,6 +164,14 @@ def test_counter_survives_a_reset() -> None:
     assert ResponseStatus.COUNTER_LOW == status(receive(again, messages).data, sender)
 
 
+def ready() -> Uicc:
+    """Give a card whose terminal has told that it can do next to nothing."""
+    card = card_with()
+    profile = CommandApdu(0x80, Ins.TERMINAL_PROFILE, data=b"\1").encode()
+    fetched_submits(card, int.from_bytes(card.transact(profile), "big"))
+    return card
+
+
 def fetched_submits(card: Uicc, sw: int) -> list[UserData]:
     """Fetch all commands; give the user data of the short messages in them."""
     found = []
@@ -184,7 +192,7 @@ def fetched_submits(card: Uicc, sw: int) -> list[UserData]:
 
 def test_proof_in_submit() -> None:
     """The proof may come as a short message of the card. TS 31.115 clause 4.2."""
-    card, sender = card_with(), Sender(spi=IN_SUBMIT, start=10)
+    card, sender = ready(), Sender(spi=IN_SUBMIT, start=10)
     response = receive(card, sender.messages(LIST))
     (content,) = fetched_submits(card, response.sw)
 
@@ -198,7 +206,7 @@ def test_nobody_without_keys_makes_the_card_speak(messages: str) -> None:
 
     A packet that was right once is no exception: who sends it again may be anybody. R-04.
     """
-    card, sender = card_with(), Sender(spi=IN_SUBMIT, start=10)
+    card, sender = ready(), Sender(spi=IN_SUBMIT, start=10)
     fetched_submits(card, receive(card, sender.messages(LIST)).sw)
     unsecured = Spi(
         SecurityLevel(Integrity.NONE, ciphered=False, counter=CounterRule.NONE),
@@ -223,7 +231,7 @@ def test_proof_longer_than_a_report() -> None:
 
     TS 31.115 clause 7.
     """
-    card = card_with()
+    card = ready()
     sender = Sender(start=10)
     script = ExpandedScript(tuple([GetStatus(part).encode() for part in RegistryPart] * 2)).encode()
     response = receive(card, sender.messages(script))

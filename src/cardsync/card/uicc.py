@@ -1,18 +1,22 @@
 """The card: `reset` and `transact` are its whole face.
 
-TS 102 221 clauses 10 and 11. An instruction is found in a table by its octet; it runs in one
-transaction of memory, so that what is refused has changed nothing. Nothing that comes from
-outside makes `transact` raise: it always answers with a status word.
+TS 102 221 clauses 10 and 11, and TS 51.011 for terminals that speak CLA A0. An instruction is
+found in a table by its octet; it runs in one transaction of memory, so that what is refused has
+changed nothing. Nothing that comes from outside makes `transact` raise: it always answers with a
+status word.
 """
 
 from collections.abc import Callable
 from typing import ClassVar
 
 from cardsync.card.applet import Applet
+from cardsync.card.channels import SIM, Channel, MessageClass
 from cardsync.card.domain import SecurityDomain
-from cardsync.card.files import FileSystem
+from cardsync.card.elementary import WRONG_LE
+from cardsync.card.instructions import Instructions
 from cardsync.card.memory import Memory
 from cardsync.card.secured import SecuredMessages
+from cardsync.card.sim import SimInstructions, translated
 from cardsync.card.status import status_word
 from cardsync.card.synchronizing import Answered
 from cardsync.errors import CardsyncError, LocalError, PeerError
@@ -26,10 +30,14 @@ from cardsync.toolkit.session import CardSession, CommandAnswered
 
 ATR = bytes.fromhex("3B9E96801FC78031E073FE211B664353594E4331A5")
 """T=0 and T=15, TA1 96; historical bytes: card data and capabilities, "CSYNC1". Clause 6.3."""
-_CLASSES = {0x00, 0x80}
 _OK = ResponseApdu(SW.OK)
 _POLL = 0x00  # P1 of a STATUS that tells nothing else. Clause 11.1.2
 _MOST_WAITING = 32  # commands that the terminal has not fetched; with more it is told to wait
+_PENDING = 0x91
+_WHATEVER = 256
+_NO_SECURE_MESSAGING = 0x6882
+_PROPRIETARY = {Ins.INCREASE, Ins.TERMINAL_CAPABILITY}
+"""Instructions upon files whose class is 8X; all others have 0X. Clause 10.1.2."""
 
 
 class Uicc:
@@ -37,7 +45,8 @@ class Uicc:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._files = FileSystem(memory)
+        self._instructions = Instructions(memory)
+        self._sim = SimInstructions(self._instructions)
         self._secured = SecuredMessages(memory)
         self._session = CardSession()
         self._start()
@@ -54,7 +63,7 @@ class Uicc:
 
     def reset(self) -> bytes:
         """Forget everything that is not in memory; give the answer to reset."""
-        self._files.reset()
+        self._instructions.reset()
         self._secured.reset()
         self._session = CardSession()
         self._start()
@@ -64,27 +73,68 @@ class Uicc:
         self._applet = Applet(self._memory)
         self._domain = SecurityDomain(self._memory, self._applet)
         self._answered: dict[int, Answered] = {}
+        self._profiled = False
 
     def transact(self, octets: bytes) -> bytes:
         """Give the response to a command APDU."""
         try:
-            with self._memory.transaction():
-                response = self._instruction(CommandApdu.decode(octets))
+            apdu = CommandApdu.decode(octets)
         except CardsyncError as exc:
             return ResponseApdu(status_word(exc)).encode()
-        if response.sw == SW.OK:
-            response = ResponseApdu(self._session.status_word, response.data)
-        return response.encode()
+        return self.respond(apdu).encode()
 
-    def _instruction(self, apdu: CommandApdu) -> ResponseApdu:
-        if apdu.cla not in _CLASSES:
-            return ResponseApdu(SW.CLA_NOT_SUPPORTED)
-        handler = self._INSTRUCTIONS.get((apdu.cla, apdu.ins))
-        if handler is None:
-            return ResponseApdu(SW.INS_NOT_SUPPORTED)
-        response = handler(self, apdu)
-        self._run_applet()
+    def respond(self, apdu: CommandApdu, *, exact: bool = False) -> ResponseApdu:
+        """Give the response to a command; `exact` says that Le 00 is 256 and nothing less.
+
+        A terminal that has not told what it can do hears of no command that waits.
+        """
+        try:
+            with self._memory.transaction():
+                response = self._instruction(apdu, exact)
+                self._run_applet()
+        except CardsyncError as exc:
+            response = ResponseApdu(status_word(exc))
+        if apdu.cla == SIM:
+            response = ResponseApdu(translated(response.sw, apdu.ins), response.data)
+        if response.sw == SW.OK and self._profiled:
+            return ResponseApdu(self._session.status_word, response.data)
         return response
+
+    def _instruction(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
+        if apdu.cla == SIM:
+            return self._as_sim(apdu, exact)
+        told = MessageClass.decode(apdu.cla)
+        channel = self._instructions.channels.get(told.channel)
+        found = channel.application.do(apdu) if channel.application else None
+        if found is not None:
+            return found
+        if told.secured:
+            raise PeerError("no secure messaging with files", answer=_NO_SECURE_MESSAGING)
+        if told.proprietary and apdu.ins in self._TOOLKIT:
+            return self._TOOLKIT[apdu.ins](self, apdu, exact)
+        if told.proprietary and apdu.ins == Ins.STATUS:
+            self._polled(apdu)
+            return self._instructions.status(channel, apdu, exact=exact)
+        return self._upon_files(channel, told, apdu, exact)
+
+    def _upon_files(
+        self, channel: Channel, told: MessageClass, apdu: CommandApdu, exact: bool
+    ) -> ResponseApdu:
+        if told.proprietary is not (apdu.ins in _PROPRIETARY):
+            raise PeerError("not with this class", answer=SW.INS_NOT_SUPPORTED)
+        found = self._instructions.do(channel, apdu, exact=exact)
+        return found or ResponseApdu(SW.INS_NOT_SUPPORTED)
+
+    def _as_sim(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
+        """Do an instruction of a terminal that takes the card for a SIM. TS 51.011."""
+        at = self._instructions.channels.get(0).selection
+        if apdu.ins in self._TOOLKIT:
+            return self._TOOLKIT[apdu.ins](self, apdu, exact)
+        if apdu.ins == Ins.STATUS:
+            self._polled(apdu)
+            return self._sim.status(at, apdu, exact=exact)
+        found = self._sim.do(at, apdu, exact=exact)
+        return found or ResponseApdu(SW.INS_NOT_SUPPORTED)
 
     def _run_applet(self) -> None:
         """Tell the application what became of its commands, and offer those it has now."""
@@ -105,73 +155,37 @@ class Uicc:
         else:
             self._answered[number] = answered
 
-    def _select(self, apdu: CommandApdu) -> ResponseApdu:
-        """SELECT by identifier, AID or path. TS 102 221 clause 11.1.1."""
-        methods: dict[int, Callable[[], bytes]] = {
-            0x00: lambda: self._files.select_identifier(apdu.data),
-            0x04: lambda: self._files.select_aid(apdu.data),
-            0x08: lambda: self._files.select_path(apdu.data, from_mf=True),
-            0x09: lambda: self._files.select_path(apdu.data, from_mf=False),
-        }
-        method = methods.get(apdu.p1)
-        if method is None:
-            return ResponseApdu(SW.INCORRECT_P1_P2)
-        template = method()
-        return _OK if apdu.p2 & 0x1C == 0x0C else ResponseApdu(SW.OK, template)
-
-    def _status(self, apdu: CommandApdu) -> ResponseApdu:
-        """STATUS, the terminal's poll. TS 102 221 clause 11.1.2."""
+    def _polled(self, apdu: CommandApdu) -> None:
+        """Hear the terminal's poll. TS 102 221 clause 11.1.2."""
         self._session.poll()
         if apdu.p1 == _POLL and len(self._answered) < _MOST_WAITING:
             self._applet.polled()
-        return _OK if apdu.p2 == 0x0C else ResponseApdu(SW.OK, self._files.template())
 
-    def _read_binary(self, apdu: CommandApdu) -> ResponseApdu:
-        offset = self._offset(apdu)
-        return ResponseApdu(SW.OK, self._files.read_binary(offset, apdu.le or 256))
-
-    def _update_binary(self, apdu: CommandApdu) -> ResponseApdu:
-        self._files.update_binary(self._offset(apdu), apdu.data)
-        return _OK
-
-    def _offset(self, apdu: CommandApdu) -> int:
-        """Find the offset; P1 with bit 8 names a short file identifier. Clause 11.1.3."""
-        if apdu.p1 & 0x80:
-            self._files.by_short(apdu.p1 & 0x1F)
-            return apdu.p2
-        return apdu.p1 << 8 | apdu.p2
-
-    def _read_record(self, apdu: CommandApdu) -> ResponseApdu:
-        return ResponseApdu(SW.OK, self._files.read_record(self._record(apdu)))
-
-    def _update_record(self, apdu: CommandApdu) -> ResponseApdu:
-        self._files.update_record(self._record(apdu), apdu.data)
-        return _OK
-
-    def _record(self, apdu: CommandApdu) -> int:
-        """Find the record in absolute mode; P2 may name a file. Clause 11.1.5."""
-        if apdu.p2 & 0x07 != 0x04:
-            raise PeerError("only the absolute mode is known", answer=SW.INCORRECT_P1_P2)
-        if apdu.p2 >> 3:
-            self._files.by_short(apdu.p2 >> 3)
-        return apdu.p1
-
-    def _terminal_profile(self, apdu: CommandApdu) -> ResponseApdu:
+    def _terminal_profile(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
         """Begin anew with what the terminal can do: what waited for it before is void."""
+        del exact
         profile = TerminalProfile(apdu.data)
         self._session = CardSession()
         self._start()
+        self._profiled = True
         self._applet.powered_on(profile)
         return _OK
 
-    def _fetch(self, apdu: CommandApdu) -> ResponseApdu:
+    def _fetch(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
+        """FETCH; with a wrong Le the command goes on waiting. Clause 11.2.3."""
+        sw1, length = divmod(self._session.status_word, 0x100)
+        whatever = apdu.le is None or (apdu.le == _WHATEVER and not exact)
+        if sw1 == _PENDING and not whatever and apdu.le != (length or 256):
+            raise PeerError("Le does not fit", answer=WRONG_LE | length)
         return ResponseApdu(SW.OK, self._session.receive_data(apdu))
 
-    def _terminal_response(self, apdu: CommandApdu) -> ResponseApdu:
+    def _terminal_response(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
+        del exact
         self._session.receive_data(apdu)
         return _OK
 
-    def _envelope(self, apdu: CommandApdu) -> ResponseApdu:
+    def _envelope(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
+        del exact
         told = Envelope.decode(apdu.data)
         if len(self._answered) >= _MOST_WAITING:
             raise PeerError("fetch what waits first", answer=SW.BUSY)
@@ -183,18 +197,12 @@ class Uicc:
             self._session.offer(commands.send_short_message(tpdu))
         return ResponseApdu(SW.OK, received.report)
 
-    _INSTRUCTIONS: ClassVar[dict[tuple[int, int], "_Instruction"]] = {
-        (0x00, Ins.SELECT): _select,
-        (0x00, Ins.READ_BINARY): _read_binary,
-        (0x00, Ins.READ_RECORD): _read_record,
-        (0x00, Ins.UPDATE_BINARY): _update_binary,
-        (0x00, Ins.UPDATE_RECORD): _update_record,
-        (0x80, Ins.STATUS): _status,
-        (0x80, Ins.TERMINAL_PROFILE): _terminal_profile,
-        (0x80, Ins.FETCH): _fetch,
-        (0x80, Ins.TERMINAL_RESPONSE): _terminal_response,
-        (0x80, Ins.ENVELOPE): _envelope,
+    _TOOLKIT: ClassVar[dict[int, "_Instruction"]] = {
+        Ins.TERMINAL_PROFILE: _terminal_profile,
+        Ins.FETCH: _fetch,
+        Ins.TERMINAL_RESPONSE: _terminal_response,
+        Ins.ENVELOPE: _envelope,
     }
 
 
-_Instruction = Callable[[Uicc, CommandApdu], ResponseApdu]
+_Instruction = Callable[[Uicc, CommandApdu, bool], ResponseApdu]
