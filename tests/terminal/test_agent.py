@@ -532,7 +532,7 @@ def test_owed_until_told(device: Device) -> None:
         ((reference, told),) = device.restarted().owed(ICCID)
 
         assert (b"abcd", b"abcd") == (reference, SynchronizationStatus.of(told).reference)
-    device.agent.told(ICCID, b"abcd")
+    device.agent.told(ICCID, b"abcd", taken=True)
 
     assert () == device.owed()
     assert OrderState.DONE is device.state()
@@ -573,13 +573,13 @@ def test_end_is_told_again(device: Device) -> None:
     """The same order after its end was told: the event comes again, once more. RS-17."""
     command = request(ALL)
     device.ordered(command)
-    device.agent.told(ICCID, b"abcd")
+    device.agent.told(ICCID, b"abcd", taken=True)
 
     assert PERFORMED == device.take(command).result
     assert PERFORMED == device.told().result
     assert () == device.agent.waiting()
 
-    device.agent.told(ICCID, b"abcd")
+    device.agent.told(ICCID, b"abcd", taken=True)
 
     assert OrderState.DONE is device.state()
 
@@ -602,6 +602,30 @@ def test_reference_is_known_for_a_day(device: Device) -> None:
     assert () == device.owed()
     assert 1 == device.agent.dropped
     assert PERFORMED == device.ordered(command)
+
+
+def test_event_that_the_card_does_not_take(device: Device) -> None:
+    """It is brought again after T4, ten seconds, and so on until it is taken. RS-32."""
+    device.ordered(request(ALL))
+    for _ in range(3):
+        device.agent.told(ICCID, b"abcd", taken=False)
+        device.now += 9.9
+
+        assert () == device.owed()
+
+        device.now += 0.1
+
+        assert PERFORMED == device.told().result
+    device.agent.told(ICCID, b"abcd", taken=True)
+
+    assert () == device.owed()
+
+
+def test_order_with_a_retry(device: Device) -> None:
+    """The terminal tries nothing again, and says so: `01`, each time. Clause 5."""
+    command = request(ALL, so.Retry(3, 10, 1, 20))
+
+    assert [Result(1)] * 2 == [device.take(command).result for _ in range(2)]
 
 
 # The user.
@@ -741,7 +765,7 @@ def test_each_card_hears_its_own(device: Device) -> None:
     assert ((1, 0), 1) == ((len(device.owed()), len(device.owed("another card"))), device.waits())
 
     device.agent.run(second)
-    device.agent.told("another card", b"abcd")
+    device.agent.told("another card", b"abcd", taken=True)
 
     assert (1, 0) == (len(device.owed()), len(device.owed("another card")))
     assert Result(0x3E, b"\x10") == device.take(asking(Operation.CANCEL, b"none")).result
@@ -973,8 +997,8 @@ class Journey:
         """Bring results to the card until it takes them."""
         for reference, told in self.device.owed():
             self.events += 1
-            if self.mobile.equipment.status_event(told, self.mobile.now):
-                self.device.agent.told(ICCID, reference)
+            taken = self.mobile.equipment.status_event(told, self.mobile.now)
+            self.device.agent.told(ICCID, reference, taken=taken)
 
 
 POLICY = HEAD.replace("https://dm", "http://dm") + RETRY + SYNC_NOW + ENDS

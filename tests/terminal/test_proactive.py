@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cardsync.errors import ConfigError
 from cardsync.octets import tlv
-from cardsync.terminal.handset import UnattendedHandset
+from cardsync.terminal.handset import Answer, UnattendedHandset
 from cardsync.terminal.proactive import Proactive, Surroundings
 from cardsync.toolkit import commands, information, objects
 from cardsync.toolkit.codes import CommandType, GeneralResult, LocalInformation, TimeUnit
@@ -182,7 +182,7 @@ def test_order() -> None:
 @pytest.mark.parametrize(("consent", "result"), [(True, "00"), (False, "2200"), (None, "12")])
 @pytest.mark.parametrize(("alpha", "text"), [("Send it?", "Send it?"), ("", CONSENT)])
 def test_order_that_the_user_has_to_confirm(
-    alpha: str, text: str, *, consent: bool | None, result: str
+    alpha: str, text: str, *, consent: Answer, result: str
 ) -> None:
     """The agent decides when the user is asked; with words of the terminal's own if need be.
 
@@ -203,6 +203,23 @@ def test_user_is_not_asked_by_the_terminal() -> None:
 
     assert Result(0x3E, b"\x07") == response.result
     assert [] == handset.asked
+
+
+def test_icon_that_cannot_be_shown() -> None:
+    """It gives `04` in place of `00`; a refusal stays what it is. RS-16."""
+    icon = Part(objects.texts.IconIdentifier(0, 1), comprehension=False)
+    refusing = terminal(Agent(Result(0x22, b"\0")))
+
+    assert Result(0x04) == answer(request(icon)).result
+    assert Result(0x22, b"\0") == answer(request(icon), refusing).result
+
+
+def test_question_that_is_not_answered() -> None:
+    """Help, back and the end of the session are told as such. TS 102 223 clause 6.8.2."""
+    for general in (0x10, 0x11, 0x13):
+        there = terminal(handset=UnattendedHandset(Result(general)))
+
+        assert Result(general) == answer(commands.ask_yes_no("Really?"), there).result
 
 
 def unknown(*, required: bool) -> Part:

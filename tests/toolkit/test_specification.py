@@ -591,6 +591,7 @@ def test_times() -> None:
     hours, minutes = 3600, 60
     actual = {
         "T3": f"{int(ordered._LONGEST) // minutes} min",
+        "T4": f"{int(agent._PAUSE)} s",
         "T5": f"{int(agent._KEPT_SECONDS) // hours} h",
         "T6": f"{CardSession()._patience} polls",
         "T7": f"{int(synchronizing._DEADLINE) // minutes} min",

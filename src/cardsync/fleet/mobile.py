@@ -209,8 +209,9 @@ class Mobile:
         for told in self._agent.progress(card):
             self._equipment.status_event(told, time.monotonic())
         for reference, told in self._agent.owed(card):
-            if self._equipment.status_event(told, time.monotonic()):
-                self._agent.told(card, reference)
+            taken = self._equipment.status_event(told, time.monotonic())
+            self._agent.told(card, reference, taken=taken)
+            if taken:
                 self._done(self._synchronized(told))
 
     def _synchronized(self, told: Envelope) -> Synchronized:

@@ -44,10 +44,11 @@ from cardsync.toolkit.synchronization import (
     reference_of,
     status_event,
 )
-from cardsync.toolkit.synchronization_objects import AuthenticationReference, Phase, Summary
+from cardsync.toolkit.synchronization_objects import AuthenticationReference, Phase, Retry, Summary
 
 __all__ = ["Agent", "Carrier", "Consent", "Heard", "Identity"]
 
+_PAUSE = 10.0  # seconds before a result is brought again to a card that did not take it: T4
 _KEPT_SECONDS = 24 * 3600.0  # for which an order is known again, and its result owed: T5
 _PERFORMED = Result(GeneralResult.PERFORMED)
 
@@ -82,6 +83,7 @@ class Agent:
         self._means = Means(identity, database, carriers, clock, conditions, max_msg_size, heard)
         self._running: dict[tuple[str, bytes], Running] = {}
         self._stuck: set[tuple[str, bytes]] = set()
+        self._put_off: dict[tuple[str, bytes], float] = {}
 
     # What the card says.
 
@@ -113,7 +115,7 @@ class Agent:
         now = self._clock()
         self._forget(now)
         self._database.keep_order(card, ordered.reference, command.encode(), now)
-        return (_PERFORMED,)
+        return (_acceptance(command),)
 
     def _again(self, known: Order, command: ProactiveCommand) -> Result:
         """Answer an order as the first time; tell the end again of which the card has heard."""
@@ -122,7 +124,7 @@ class Agent:
             return outcome.refused(Permanent.REFERENCE_CONFLICT)
         if known.state is OrderState.DONE and is_owed(before):
             self._database.owe_order(known.card, known.reference)
-        return _PERFORMED
+        return _acceptance(command)
 
     def _check_constraints(self, ordered: Ordered) -> None:
         wanted = ordered.constraints
@@ -225,11 +227,13 @@ class Agent:
             return refused.result
         anchor = _anchor(self._clock(), order.reference)
         running = self._running[_key(order)] = Running(ordered, anchor, self._means)
-        result = running.run()
-        self.result = running.result
-        lasted = self._clock() - running.started
-        self._end(order, result, outcome.summary_of(running.result, lasted, anchor))
-        del self._running[_key(order)]
+        try:
+            result = running.run()
+            self.result = running.result
+            lasted = self._clock() - running.started
+            self._end(order, result, outcome.summary_of(running.result, lasted, anchor))
+        finally:
+            del self._running[_key(order)]
         return result
 
     def progress(self, card: str) -> tuple[Envelope, ...]:
@@ -243,16 +247,24 @@ class Agent:
         return tuple(told)
 
     def owed(self, card: str) -> tuple[tuple[bytes, Envelope], ...]:
-        """Give the results of which a card has yet to hear, as references and events."""
+        """Give the results that a card has yet to take, as references and events; for `told`."""
         orders, now = self._database.owed_orders(card), self._clock()
         if any(one.created < now - _KEPT_SECONDS for one in orders):
             self._forget(now)
             orders = self._database.owed_orders(card)
-        return tuple([(one.reference, Envelope.decode(one.result)) for one in orders if one.result])
+        due = [one for one in orders if self._put_off.get(_key(one), now) <= now]
+        return tuple([(one.reference, Envelope.decode(one.result)) for one in due if one.result])
 
-    def told(self, card: str, reference: bytes) -> None:
-        """Note that a card has heard of a result."""
-        self._database.order_told(card, reference)
+    def told(self, card: str, reference: bytes, *, taken: bool) -> None:
+        """Note whether a card has taken a result; one that it has not is brought again, after T4.
+
+        docs/request-synchronization.md clause 7.
+        """
+        if taken:
+            self._database.order_told(card, reference)
+            self._put_off.pop((card, reference), None)
+        else:
+            self._put_off[card, reference] = self._clock() + _PAUSE
 
     def _read(self, order: Order) -> Ordered:
         command = ProactiveCommand.decode(order.command)
@@ -287,6 +299,13 @@ _Operation = Callable[[Agent, ProactiveCommand, str, Consent], _Answer]
 
 def _key(order: Order) -> tuple[str, bytes]:
     return order.card, order.reference
+
+
+def _acceptance(command: ProactiveCommand) -> Result:
+    """Accept; an object Retry is not understood: who tries again is the card. Clauses 4.3 and 5."""
+    if first(command.parts, Retry) is None:
+        return _PERFORMED
+    return Result(GeneralResult.PARTIAL_COMPREHENSION)
 
 
 def _token_of(command: ProactiveCommand) -> AuthenticationReference | None:

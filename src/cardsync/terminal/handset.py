@@ -5,9 +5,18 @@ it keeps what it was shown, and answers as it was told beforehand.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+from cardsync.toolkit.objects import Result
 
 MOST_KEPT = 100
+
+
+Answer: TypeAlias = bool | Result | None
+"""Yes, no, None if the user does not answer; or the result of what he did in place of it.
+
+Such as help (`13`), backward move (`11`), "never again" (`22 01`). TS 102 223 clause 8.12.
+"""
 
 
 class Handset(Protocol):
@@ -16,8 +25,8 @@ class Handset(Protocol):
     def show(self, text: str) -> None:
         """Show a text."""
 
-    def ask(self, text: str) -> bool | None:
-        """Ask a question; yes, no, or None if the user does not answer."""
+    def ask(self, text: str) -> Answer:
+        """Ask a question."""
 
     def menu(self, title: str, items: tuple[tuple[int, str], ...]) -> None:
         """Put the card's items, identifier and text, into the menu."""
@@ -33,7 +42,7 @@ class UnattendedHandset:
     Of what was shown and asked the last `MOST_KEPT` are there.
     """
 
-    consent: bool | None = True
+    consent: Answer = True
     shown: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     items: tuple[tuple[int, str], ...] = ()
@@ -42,7 +51,7 @@ class UnattendedHandset:
         """Keep the text."""
         self.shown = [*self.shown[1 - MOST_KEPT :], text]
 
-    def ask(self, text: str) -> bool | None:
+    def ask(self, text: str) -> Answer:
         """Answer as told."""
         self.asked = [*self.asked[1 - MOST_KEPT :], text]
         return self.consent

@@ -147,6 +147,8 @@ class Proactive:
         if not command.details.qualifier & 0x04:
             return _answer(command, Result(GeneralResult.BEYOND_CAPABILITIES))
         answer = self._handset.ask(commands.required(command.parts, objects.TextString).text)
+        if isinstance(answer, Result):
+            return _answer(command, answer)
         if answer is None:
             return _answer(command, Result(GeneralResult.NO_RESPONSE_FROM_USER))
         return _answer(command, _PERFORMED, commands.yes_no(yes=answer))
@@ -188,12 +190,21 @@ class Proactive:
         return _answer(command, _PERFORMED, timer, objects.TimerValue(left))
 
     def _request_synchronization(self, command: ProactiveCommand) -> TerminalResponse:
-        """Leave it to the agent, which lets the user be asked after its own checks."""
-        return self._agent.take(command, self.card, partial(self._consent, command))
+        """Leave it to the agent, which lets the user be asked after its own checks.
+
+        There is no screen for icons. docs/request-synchronization.md clause 4.4.
+        """
+        response = self._agent.take(command, self.card, partial(self._consent, command))
+        icon = commands.first(command.parts, objects.texts.IconIdentifier)
+        if icon is None or response.result != _PERFORMED:
+            return response
+        return replace(response, result=Result(GeneralResult.ICON_NOT_DISPLAYED))
 
     def _consent(self, command: ProactiveCommand) -> Result | None:
         """Ask the user; give None if he agrees. docs/request-synchronization.md clause 4.4."""
         answer = self._handset.ask(alpha_of(command) or _CONSENT)
+        if isinstance(answer, Result):
+            return answer
         if answer is None:
             return Result(GeneralResult.NO_RESPONSE_FROM_USER)
         refused = Result(GeneralResult.USER_DID_NOT_ACCEPT, bytes([Refusal.REFUSED_NOW]))
