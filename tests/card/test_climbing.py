@@ -87,8 +87,9 @@ class Bench:
     def read(self, tpdu: bytes) -> Report:
         """Read a report as the operator does: its counter has to rise."""
         data = Submit.decode(tpdu).user_data
-        report, self.last = read_report(data.data, {1: KEYS}, self.last)
-        return report
+        found = read_report(data.data, {1: KEYS}, {1: self.last})
+        self.last = found.counter
+        return found.report
 
     @property
     def ends(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from cardsync.ota.application import APPLICATION_TAR
 from cardsync.ota.packet import ResponseStatus, SecurityLevel, Spi
 from cardsync.ota.report import (
     LONGEST_REQUEST,
+    GenuineReport,
     Report,
     ReportReason,
     derive_report_keys,
@@ -73,7 +74,7 @@ def test_one_short_message(report: Report, counter: int) -> None:
     packet = secure_report(report, KEYS, counter + 1)
 
     assert LARGEST_OCTETS >= UserData(packet, COMMAND_HEADER).length()
-    assert (report, counter + 1) == read_report(packet, {1: KEYS}, counter)
+    assert GenuineReport(report, 1, counter + 1) == read_report(packet, {1: KEYS}, {1: counter})
 
 
 def test_long_names_are_cut() -> None:
@@ -124,7 +125,7 @@ def test_weak_keys() -> None:
     with pytest.raises(LocalError):
         derive_report_keys(weak)
     with pytest.raises(PacketRejected):
-        read_report(secure_report(PHONE, KEYS, 1), {3: weak}, 0)
+        read_report(secure_report(PHONE, KEYS, 1), {3: weak}, {})
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_weak_keys() -> None:
 def test_refused(packet: bytes, status: ResponseStatus) -> None:
     """Other keys, a counter that does not rise, a key set that is not there."""
     with pytest.raises(PacketRejected) as caught:
-        read_report(packet, {1: KEYS}, 5)
+        read_report(packet, {1: KEYS}, {1: 5})
 
     assert status is caught.value.status
 
@@ -151,7 +152,7 @@ def test_every_bit_counts() -> None:
         changed = bytearray(packet)
         changed[place // 8] ^= 1 << place % 8
         with pytest.raises(PeerError):
-            read_report(bytes(changed), {1: KEYS}, 0)
+            read_report(bytes(changed), {1: KEYS}, {})
 
 
 def test_no_reflection() -> None:
@@ -161,7 +162,7 @@ def test_no_reflection() -> None:
         card.receive_data(secure_report(PHONE, KEYS, 1))
     command = SendingEntity(KEYS, Spi(), APPLICATION_TAR).secure(PHONE.encode(), 1)
     with pytest.raises(PacketRejected):
-        read_report(command, {1: KEYS}, 0)
+        read_report(command, {1: KEYS}, {})
 
 
 def test_frame() -> None:

@@ -306,7 +306,7 @@ class Gateway:
         """Take what the message centre delivers; it is acknowledged when we return."""
         arrival = await asyncio.to_thread(self._proofs.receive, message, self._clock())
         self.arrivals[arrival] += 1
-        if arrival in (Arrival.REFUSED, Arrival.UNMATCHED):
+        if arrival in (Arrival.REFUSED, Arrival.FORGED, Arrival.UNMATCHED):
             logger.warning("a delivered message is passed over: %s", arrival.value)
         self._work.set()
 

@@ -4,6 +4,8 @@ A proof is user data with the element RPI (71), in a short message from the card
 in the acknowledgement of ours (SMS-DELIVER-REPORT). TS 31.115 clause 4.4. Its segments are kept
 in the database, so that each can be acknowledged when it is there, whatever happens to us before
 the next. The sender's number only says where to look; a key says whether it is true.
+
+A command packet (70) that comes from a card is a report of its own accord (`reports`).
 """
 
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from cardsync.operator import campaigns, outbox
 from cardsync.operator.campaigns import Verdict
 from cardsync.operator.journal import note
 from cardsync.operator.outbox import Row
+from cardsync.operator.reports import Reports
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Connection, Database
 from cardsync.ota.packet import ResponseStatus, Spi
@@ -48,11 +51,13 @@ class Arrival(Enum):
     """What a delivered message was. Whatever it was, it is dealt with and acknowledged."""
 
     PROVED = "a proof of receipt"
+    REPORT = "a report of the card"
     HINT = "a refusal that no key proves"
     PART = "a segment, the others are missing"
     LATE = "a proof of what is finished"
     UNMATCHED = "from no card of ours"
     REFUSED = "a proof of nothing that we sent"
+    FORGED = "no genuine report, or one that came before"
     OTHER = "no proof of receipt"
 
 
@@ -68,6 +73,7 @@ class Proofs:
     def __init__(self, database: Database, cards: Cards) -> None:
         self._database = database
         self._cards = cards
+        self._reports = Reports(database, cards)
 
     def receive(self, message: DeliverSm, now: datetime) -> Arrival:
         """Take one message; what it says is committed when we return.
@@ -83,10 +89,19 @@ class Proofs:
         whole = self._join(iccid, user_data, now)
         if whole is None:
             return Arrival.PART
+        if whole.element(Iei.COMMAND_PACKET) is not None:
+            return self._report(iccid, whole.data, now)
         if whole.element(Iei.RESPONSE_PACKET) is None:
             return Arrival.OTHER
         match = self._match(iccid, whole.data)
         return Arrival.REFUSED if match is None else self._settle(match, user_data, now)
+
+    def _report(self, iccid: str, packet: bytes, now: datetime) -> Arrival:
+        try:
+            self._reports.take(iccid, packet, "sms", now)
+        except PeerError:
+            return Arrival.FORGED
+        return Arrival.REPORT
 
     def _find(self, msisdn: str) -> str | None:
         for number in (msisdn, f"+{msisdn}"):

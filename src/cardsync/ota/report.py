@@ -12,6 +12,7 @@ commands. The header names the key set; the TAR is that of our application. No p
 asked for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
@@ -196,8 +197,19 @@ def secure_report(report: Report, key_set: KeySet, counter: int) -> bytes:
     return SendingEntity(keys, _SPI, APPLICATION_TAR).secure(report.encode(), counter)
 
 
-def read_report(packet: bytes, key_sets: dict[int, KeySet], last: int) -> tuple[Report, int]:
-    """Verify a packet and read its report; give it with its counter, which is above `last`.
+@dataclass(frozen=True, slots=True)
+class GenuineReport:
+    """A report that passed every check, and the counter that its key set has reached by it."""
+
+    report: Report
+    key_set_number: int
+    counter: int
+
+
+def read_report(
+    packet: bytes, key_sets: Mapping[int, KeySet], counters: Mapping[int, int]
+) -> GenuineReport:
+    """Verify a packet and read its report; `counters` are the last ones, by key set number.
 
     Raises `PacketRejected`, a `PeerError`, for one that is forged, replayed or less secured than
     ours, and `PeerError` for a genuine one that says what we cannot read.
@@ -208,11 +220,9 @@ def read_report(packet: bytes, key_sets: dict[int, KeySet], last: int) -> tuple[
             derived[number] = derive_report_keys(key_set)
         except LocalError:
             continue  # too weak to derive from: no report of it is genuine
-    counters = dict.fromkeys(derived, last)
-    accepted = ReceivingEntity(derived, {APPLICATION_TAR: SecurityLevel()}, counters).receive_data(
-        packet
-    )
-    return Report.decode(accepted.data), accepted.counter
+    entity = ReceivingEntity(derived, {APPLICATION_TAR: SecurityLevel()}, counters)
+    accepted = entity.receive_data(packet)
+    return GenuineReport(Report.decode(accepted.data), accepted.key_set_number, accepted.counter)
 
 
 def frame(iccid: bytes, packet: bytes) -> bytes:

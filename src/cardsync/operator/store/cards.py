@@ -65,8 +65,8 @@ class Cards:
         """Take a card in, or what is new about it; its counters go on.
 
         With other keys than before it counts as personalised anew: no token of it was accepted
-        yet. Raises `LocalError` for what is no ICCID, IMSI or MSISDN, and for an IMSI or an
-        MSISDN that another card has.
+        yet, nor a report under these keys. Raises `LocalError` for what is no ICCID, IMSI or
+        MSISDN, and for an IMSI or an MSISDN that another card has.
         """
         for name, value in (("iccid", iccid), ("imsi", imsi), ("msisdn", msisdn)):
             if value is not None and not re.fullmatch(_SHAPES[name], value):
@@ -182,7 +182,8 @@ class Cards:
             sealed = self._master.seal(_write(key_set), _owner(iccid, key_set.number))
             connection.execute(
                 "INSERT INTO key_set (iccid, version, sealed) VALUES (%s, %s, %s) "
-                "ON CONFLICT (iccid, version) DO UPDATE SET sealed = excluded.sealed",
+                "ON CONFLICT (iccid, version) DO UPDATE SET sealed = excluded.sealed, "
+                "report_counter = 0",
                 [iccid, key_set.number, sealed],
             )
         if changed:
