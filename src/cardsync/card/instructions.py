@@ -51,7 +51,7 @@ class Instructions:
     def reset(self) -> None:
         """Close the channels, select the MF, forget what was presented."""
         self.pins.reset()
-        self.channels = Channels(Selection(self.files.tree))
+        self.channels = Channels(self.start())
 
     def do(self, channel: Channel, apdu: CommandApdu, *, exact: bool) -> ResponseApdu | None:
         """Do an instruction; None for one that is not of a file system."""
@@ -205,8 +205,13 @@ class Instructions:
 
     def _manage_channel(self, channel: Channel, apdu: CommandApdu, exact: bool) -> ResponseApdu:
         """MANAGE CHANNEL. Clause 11.1.17."""
-        found = self.channels.manage(channel, apdu, Selection(self.files.tree))
-        return whole(found, apdu, exact=exact) if found else _OK
+        if not apdu.p1 | apdu.p2:
+            whole(b"\0", apdu, exact=exact)  # a wrong Le opens nothing
+        return ResponseApdu(SW.OK, self.channels.manage(channel, apdu, self.start()))
+
+    def start(self) -> Selection:
+        """Give a selection that stands at the MF."""
+        return Selection(self.files.tree)
 
     def _terminal_capability(
         self, channel: Channel, apdu: CommandApdu, exact: bool

@@ -6,11 +6,19 @@ of power at any point leaves the old image or the new one.
 """
 
 import os
+import socket
 from pathlib import Path
+from typing import TypeVar
 
 from cardsync.card.memory import Memory
+from cardsync.card.reader import ReaderSession
+from cardsync.card.tree import TREE
 from cardsync.card.uicc import Uicc
 from cardsync.errors import ConfigError, PeerError
+from cardsync.octets.apdu import CommandApdu, ResponseApdu
+
+_LARGEST_READ = 65536
+_Answer = TypeVar("_Answer", bytes, ResponseApdu)
 
 
 def write_image(path: Path, memory: Memory) -> None:
@@ -51,7 +59,10 @@ class CardSlot:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.card = Uicc(read_image(path))
+        memory = read_image(path)
+        if not memory.read(TREE):
+            raise ConfigError(f"{path}: the card has no files; personalise a card anew")
+        self.card = Uicc(memory)
         self._written = self.card.memory.generation
 
     def reset(self) -> bytes:
@@ -60,8 +71,46 @@ class CardSlot:
 
     def transact(self, apdu: bytes) -> bytes:
         """Give the response to a command APDU, once what it changed is on the disk."""
-        response = self.card.transact(apdu)
+        return self._kept(self.card.transact(apdu))
+
+    def respond(self, apdu: CommandApdu, *, exact: bool = False) -> ResponseApdu:
+        """Do the same for a reader, which may count octets itself."""
+        return self._kept(self.card.respond(apdu, exact=exact))
+
+    def _kept(self, response: _Answer) -> _Answer:
+        """Give an answer once what changed is on the disk."""
         if self.card.memory.generation != self._written:
             write_image(self._path, self.card.memory)
             self._written = self.card.memory.generation
         return response
+
+
+def serve(session: ReaderSession, host: str, port: int) -> None:
+    """Put a card into the reader that vpcd offers at `host` and `port`, until it goes away.
+
+    Raises `ConfigError` where no reader is.
+    """
+    try:
+        connection = socket.create_connection((host, port))
+    except OSError as exc:
+        raise ConfigError(
+            f"{host}:{port}: no virtual reader: {exc}; start pcscd with the driver of vpcd"
+        ) from exc
+    with connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while octets := _received(connection):
+            session.receive_data(octets)
+            connection.sendall(session.data_to_send())
+
+
+def _received(connection: socket.socket) -> bytes:
+    """Read what is there; nothing is the end.
+
+    vpcd writes length and body apart, and its body waits for our acknowledgement of the length:
+    unless that leaves at once an exchange takes 40 ms. The option holds for one read only.
+    """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    try:
+        return connection.recv(_LARGEST_READ)
+    except ConnectionError:
+        return b""
