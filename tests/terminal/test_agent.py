@@ -22,11 +22,7 @@ from cardsync.syncml.server import ServerConfig, respond
 from cardsync.syncml.state import ServerState, fingerprint
 from cardsync.terminal.agent import Agent, Carrier, Identity
 from cardsync.terminal.conditions import Conditions
-from cardsync.terminal.databases.management import (
-    ManagementDatabase,
-    OrderState,
-    StorageError,
-)
+from cardsync.terminal.databases.management import ManagementDatabase, OrderState
 from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import TimeUnit
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
@@ -210,6 +206,10 @@ class Device:
             return exchange(url, content_type, body)
 
         self.server.exchange = meanwhile  # type: ignore[method-assign]  # for this test
+
+    def writable(self, *, yes: bool) -> None:
+        """Let the file of the database be written, or not."""
+        self.database._file.connection.execute(f"PRAGMA query_only = {not yes:d}")
 
     def status(self) -> tuple[Result, int]:
         """Ask for result and phase."""
@@ -808,22 +808,16 @@ def test_no_room_for_an_order(device: Device) -> None:
 def test_no_room_for_a_result(device: Device) -> None:
     """It counts as interrupted at the next power-on, and is not run again meanwhile."""
     device.take(request())
-    (order,) = device.agent.waiting()
-    finish = device.database.finish_order
-    device.database.finish_order = no_room  # type: ignore[method-assign]  # a full disk
-    device.agent.run(order)
-    device.database.finish_order = finish  # type: ignore[method-assign]  # room again
+    device.during(lambda: device.writable(yes=False))
+    result = device.agent.run(device.agent.waiting()[0])
+    device.writable(yes=True)
 
-    assert () == device.agent.waiting()
+    assert Result(0x20, b"\x74") == result
+    assert ((), ()) == (device.agent.waiting(), device.owed())
 
     device.restarted().interrupt()
 
     assert Result(0x2E, b"\5") == device.told().result
-
-
-def no_room(*_: object, **__: object) -> bool:
-    """Fail as a full disk does."""
-    raise StorageError("full")
 
 
 # Cancel, query status, query capabilities, progress.

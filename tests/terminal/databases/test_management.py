@@ -207,9 +207,10 @@ def test_no_room_for_an_order(database: ManagementDatabase) -> None:
     """On a full disk an order is not kept, and the caller hears of it."""
     pages = database._file.connection.execute("PRAGMA page_count").fetchone()[0]
     database._file.connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError) as caught:
         database.keep_order(CARD, REFERENCE, bytes(20_000), 1.0)
 
+    assert caught.value.full
     assert database.order(CARD, REFERENCE) is None
 
 

@@ -5,23 +5,19 @@ as peers wrote it. Beside them lie the orders that the card gave, kept before th
 and small things that the agent has to remember. One object serves several threads.
 """
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Self
 
-from cardsync.errors import CardsyncError, LocalError
+from cardsync.errors import LocalError
 from cardsync.syncml import record
 from cardsync.syncml.record import Record
-from cardsync.terminal.databases.management_file import ManagementFile
+from cardsync.terminal.databases.management_file import ManagementFile, StorageError
 from cardsync.terminal.databases.management_peer import ManagementDatastore
 
-
-class StorageError(CardsyncError):
-    """The file takes nothing more: the disk is full, or fails."""
+__all__ = ["ManagementDatabase", "Order", "OrderState", "StorageError", "Updated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,8 @@ _SELECT = "SELECT card, reference, command, state, result, created FROM orders"
 class ManagementDatabase:
     """The database in the file `path`, which is made if it is not there.
 
-    Raises `ConfigError` if the file cannot be used.
+    Raises `ConfigError` if the file cannot be used; every method that writes raises `StorageError`
+    where there is no room for it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -132,9 +129,8 @@ class ManagementDatabase:
         """Keep an order before it is answered; false if this card's reference is known already.
 
         Decision O-2: a known reference is the same order again, and is answered as the first.
-        Raises `StorageError` where it cannot be kept.
         """
-        with self._storing() as connection:
+        with self._file.transaction() as connection:
             kept = connection.execute(
                 "INSERT OR IGNORE INTO orders (card, reference, command, state, created)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -161,10 +157,10 @@ class ManagementDatabase:
     def finish_order(self, order: Order, result: bytes, *, owed: bool) -> bool:
         """Keep the result of an open order; `owed` if its card asked to hear of it.
 
-        False if it is open no more: what ended it first counts. Raises `StorageError`.
+        False if it is open no more: what ended it first counts.
         """
         state = OrderState.OWED if owed else OrderState.DONE
-        with self._storing() as connection:
+        with self._file.transaction() as connection:
             moved = connection.execute(
                 "UPDATE orders SET state = ?, result = ?"
                 " WHERE card = ? AND reference = ? AND state = ?",
@@ -182,7 +178,7 @@ class ManagementDatabase:
 
     def forget_orders(self, before: float) -> int:
         """Drop what was accepted before a time and is not open; give how many were still owed."""
-        with self._storing() as connection:
+        with self._file.transaction() as connection:
             owed = connection.execute(
                 "SELECT count(*) FROM orders WHERE state = ? AND created < ?",
                 (OrderState.OWED, before),
@@ -215,21 +211,13 @@ class ManagementDatabase:
 
     def _move(self, card: str, reference: bytes, state: OrderState) -> None:
         """Change the state of an order that has its result."""
-        with self._storing() as connection:
+        with self._file.transaction() as connection:
             moved = connection.execute(
                 "UPDATE orders SET state = ? WHERE card = ? AND reference = ? AND state <> ?",
                 (state, card, reference, OrderState.OPEN),
             )
             if not moved.rowcount:
                 raise LocalError(f"there is no order {reference.hex()} that has ended")
-
-    @contextmanager
-    def _storing(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._file.transaction() as connection:
-                yield connection
-        except sqlite3.OperationalError as exc:
-            raise StorageError(f"the database cannot be written: {exc}") from exc
 
 
 def _order(row: tuple[str, bytes, bytes, int, bytes | None, float]) -> Order:

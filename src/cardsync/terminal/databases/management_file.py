@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from cardsync.errors import ConfigError
+from cardsync.errors import CardsyncError, ConfigError
 from cardsync.syncml import record
 from cardsync.syncml.record import Application, Kind, Parameter, Record
 
@@ -95,6 +95,17 @@ _SCHEMA = (
 _STEPS = {1: ("DROP TABLE orders", _ORDERS)}
 
 
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY}
+
+
+class StorageError(CardsyncError):
+    """The file takes nothing now, and is as it was: the disk is `full`, or it fails."""
+
+    def __init__(self, cause: sqlite3.OperationalError) -> None:
+        super().__init__(f"the database cannot be written: {cause}")
+        self.full = cause.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
 class ManagementFile:
     """An open file of the database; made with its tables if it is not there.
 
@@ -113,7 +124,7 @@ class ManagementFile:
             raise ConfigError(f"database {path} cannot be opened: {exc}") from exc
         try:
             self._prepare(path)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, StorageError) as exc:
             self.close()
             raise ConfigError(f"database {path} cannot be used: {exc}") from exc
         except ConfigError:
@@ -126,15 +137,23 @@ class ManagementFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do all that is within, or nothing; one thread at a time, and never within another."""
+        """Do all that is within, or nothing; one thread at a time, and never within another.
+
+        Raises `StorageError` where there is no room for it.
+        """
         with self._lock:
-            self.connection.execute("BEGIN IMMEDIATE")
             try:
+                self.connection.execute("BEGIN IMMEDIATE")
                 yield self.connection
+                self.connection.execute("COMMIT")
+            except sqlite3.OperationalError as exc:
+                self._roll_back()
+                if exc.sqlite_errorcode & 0xFF in _NO_ROOM:  # the rest is an extended code
+                    raise StorageError(exc) from exc
+                raise
             except BaseException:
                 self._roll_back()
                 raise
-            self.connection.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

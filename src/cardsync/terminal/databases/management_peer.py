@@ -6,14 +6,13 @@ comes back without the fields that were kept from the peer does not empty them.
 """
 
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 from cardsync.errors import PeerError
 from cardsync.syncml import record
 from cardsync.syncml.datastore import Anchors, Applied, Change, ChangeKind, Mapping
 from cardsync.syncml.record import Record
-from cardsync.terminal.databases.management_file import ManagementFile, record_of
+from cardsync.terminal.databases.management_file import ManagementFile, StorageError, record_of
 
 _LUID = re.compile("[0-9]{1,18}")  # what SQLite keeps in 64 bits
 _OK, _ADDED, _NOT_DELETED = 200, 201, 211
@@ -85,8 +84,8 @@ class ManagementDatastore:
         try:
             with self._file.transaction():
                 return [self._apply(change) for change in changes]
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_FULL:
+        except StorageError as exc:
+            if not exc.full:
                 raise
             return [Applied(_FULL, change.identifier) for change in changes]
 
