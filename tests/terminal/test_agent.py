@@ -1036,6 +1036,28 @@ def test_not_one_octet_without_notification(device: Device) -> None:
     assert device.server.records()
 
 
+def test_card_hears_of_progress(device: Device) -> None:
+    """The card takes progress events, and ends its session at the final one alone. RS-10, RS-31."""
+    policy = POLICY.replace('notify = "final"', 'notify = { progress = "30 s" }')
+    journey = Journey(device, policy)
+    journey.mobile.on()
+    journey.mobile.message(trigger(Sender(start=10)))
+    heard: list[tuple[bool, bool]] = []
+
+    def bring() -> None:
+        for told in device.agent.progress(ICCID):
+            taken = journey.mobile.equipment.status_event(told, journey.mobile.now)
+            heard.append((taken, "good" in journey.mobile.card.applet.journal[-1]))
+        device.now += 30
+
+    device.during(bring, every=True)
+    journey.go_on()
+
+    assert len(heard) > 1
+    assert {(True, False)} == set(heard)
+    assert (1, 1) == (journey.events, variables(journey.mobile.card)["good"])
+
+
 def test_card_reset_while_the_session_runs(device: Device) -> None:
     """The order that the card repeats is known; one session runs, one event comes. O-2, O-3."""
     journey = Journey(device, POLICY)
