@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from cardsync.cli.decode import decode
 from cardsync.cli.demo import demo
 from cardsync.cli.mobile import mobile
 from cardsync.cli.operator import app as operator
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("decode")(decode)
 app.command("demo")(demo)
 app.add_typer(operator, name="operator")
 app.add_typer(policy, name="policy")

@@ -192,7 +192,7 @@ def dry_run(
     finally:
         gc.enable()
     if as_json:
-        print(json.dumps(policy_report.as_object(report), indent=2, ensure_ascii=False))
+        print(json.dumps(policy_report.as_object(report), indent=2))
     else:
         for text in policy_report.lines(report, cards):
             print(text)

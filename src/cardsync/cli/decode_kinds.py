@@ -1,0 +1,256 @@
+"""The kinds of octets that `cardsync decode` reads: how each is read and written again.
+
+What cannot be read is told with the offset at which reading stopped and the clause that it does
+not follow.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cardsync.cli import decode_packet
+from cardsync.cli.decode_tree import clause
+from cardsync.errors import CardsyncError, PeerError, ShortInput
+from cardsync.octets import tlv
+from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
+from cardsync.octets.reader import Reader
+from cardsync.octets.semi import unswapped
+from cardsync.ota.security import KeySet
+from cardsync.syncml import codec
+from cardsync.toolkit import data_object
+from cardsync.toolkit.codes import GeneralResult
+from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
+from cardsync.toolkit.data_object import MalformedObject
+from cardsync.toolkit.envelope import Envelope
+from cardsync.toolkit.parts import decode_parts
+from cardsync.toolkit.profile import TerminalProfile
+from cardsync.transport import sms
+from cardsync.transport.user_data import Alphabet, Iei
+
+_OFFSET = re.compile(r" ?(?:at )?\boffset (\d+)")
+_MESSAGE_TYPE = 0x03
+_LONGEST_CENTRE = 12  # octets of the address of a service centre, its length included
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A message, the octets that it is written in, and what other messages are in it, by name."""
+
+    message: object
+    octets: bytes
+    inside: tuple[tuple[str, object], ...] = ()
+
+
+class Undecodable(CardsyncError):
+    """Octets that are not what they should be: where reading stopped, and against which clause."""
+
+    def __init__(self, offset: int, where: str, reason: str) -> None:
+        super().__init__(f"offset {offset}, {where}: {reason}")
+        self.offset, self.clause, self.reason = offset, where, reason
+
+
+Read = Callable[[bytes, Sequence[KeySet]], Decoded]
+
+
+def decode(kind: str, octets: bytes, keys: Sequence[KeySet] = ()) -> Decoded:
+    """Read octets of a kind; raise `Undecodable`."""
+    read, where = KINDS[kind]
+    try:
+        return read(octets, keys)
+    except PeerError as exc:
+        raise _explained(kind, octets, where, exc) from exc
+    except CardsyncError as exc:  # an object of ours that cannot exist was written by the peer
+        raise Undecodable(_offset(exc), where, str(exc)) from exc
+
+
+def _command(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    found = ProactiveCommand.decode(octets)
+    return Decoded(found, found.encode())
+
+
+def _response(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    found = TerminalResponse.decode(octets)
+    return Decoded(found, found.encode())
+
+
+def _envelope(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    found = Envelope.decode(octets)
+    return Decoded(found, found.encode())
+
+
+def _profile(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    return Decoded(TerminalProfile(octets), octets)
+
+
+_CARRIED: dict[int, Callable[[bytes], object]] = {
+    Ins.TERMINAL_PROFILE: TerminalProfile,
+    Ins.TERMINAL_RESPONSE: TerminalResponse.decode,
+    Ins.ENVELOPE: Envelope.decode,
+}
+"""What the data of a command APDU is, by its instruction. TS 102 221 clause 11.2."""
+
+
+def _apdu(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    """Read a command APDU, or else a response APDU, which ends in a status word."""
+    try:
+        command = CommandApdu.decode(octets)
+    except PeerError:
+        if len(octets) < 2 or not _is_status(octets[-2:]):
+            raise
+        response = ResponseApdu.decode(octets)
+        fetched = response.data[:1] == b"\xd0"
+        inside = _inside("command", ProactiveCommand.decode, response.data) if fetched else ()
+        return Decoded(response, response.encode(), inside)
+    read = _CARRIED.get(command.ins)
+    inside = _inside("content", read, command.data) if read and command.data else ()
+    return Decoded(command, command.encode(), inside)
+
+
+def _is_status(octets: bytes) -> bool:
+    return int.from_bytes(octets, "big") in set(SW) or octets[0] in _FIRST_OCTETS
+
+
+_FIRST_OCTETS = {0x61, 0x62, 0x63, 0x6C, 0x90, 0x91, 0x92, 0x93, 0x94, 0x98, 0x9E, 0x9F}
+"""First octets of status words whose second one says how much. TS 102 221 clause 10.2.1."""
+
+
+def _inside(name: str, read: Callable[[bytes], object], octets: bytes) -> tuple[tuple[str, object]]:
+    """Read what is carried; if that fails it is told in its place."""
+    try:
+        return ((name, read(octets)),)
+    except CardsyncError as exc:
+        return ((name, f"cannot be read: {exc}"),)
+
+
+def _sms(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
+    """Read a TPDU, or one behind the address of the centre, as modems give it (TS 27.005)."""
+    length = 1 + octets[0] if octets else 0
+    inside: list[tuple[str, object]] = []
+    try:
+        found, centre = _tpdu(octets), b""
+    except PeerError:
+        if not 1 <= length <= _LONGEST_CENTRE:
+            raise
+        centre = octets[:length]
+        try:
+            found = _tpdu(octets[length:])
+        except PeerError:
+            centre = b""
+        if not centre:
+            raise
+        inside += [("centre", unswapped(centre[2:]))] if centre[1:] else []
+    user_data, coding = found.user_data, found.coding or 0
+    if not user_data.header and sms.alphabet(coding) is not Alphabet.OCTETS:
+        inside.append(("text", _text(user_data.data, sms.alphabet(coding))))
+    if user_data.element(Iei.COMMAND_PACKET) and not user_data.concatenation:
+        inside += _inside("packet", lambda o: decode_packet.command(o, keys).packet, user_data.data)
+    elif user_data.element(Iei.RESPONSE_PACKET) and not user_data.concatenation:
+        inside += _inside(
+            "packet", lambda o: decode_packet.response(o, keys).packet, user_data.data
+        )
+    return Decoded(found, centre + found.encode(), tuple(inside))
+
+
+def _tpdu(octets: bytes) -> sms.Deliver | sms.Submit | sms.DeliverReport:
+    """Read a TPDU; a report to the centre has the type of what it answers. Clause 9.2.3.1."""
+    if octets and octets[0] & _MESSAGE_TYPE == 1:
+        return sms.Submit.decode(octets)
+    try:
+        return sms.Deliver.decode(octets)
+    except PeerError:
+        for failed in (False, True):
+            try:
+                return sms.DeliverReport.decode(octets, failed=failed)
+            except PeerError:
+                continue
+        raise
+
+
+def _text(data: bytes, alphabet: Alphabet) -> str:
+    """Give the characters of a short message."""
+    from cardsync.octets import text  # noqa: PLC0415
+
+    decode = text.decode_septets if alphabet is Alphabet.GSM7 else text.decode_ucs2
+    try:
+        return decode(data)
+    except PeerError as exc:
+        return f"cannot be read: {exc}"
+
+
+def _packet(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
+    found = decode_packet.read(octets, keys)
+    return Decoded(found.packet, found.octets, found.inside)
+
+
+def _syncml(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    kind = codec.XML if octets.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else codec.WBXML
+    found = codec.decode(octets, kind)
+    return Decoded(found, codec.encode(found, kind))
+
+
+KINDS: dict[str, tuple[Read, str]] = {
+    "apdu": (_apdu, "TS 102 221 clause 10"),
+    "command": (_command, "TS 102 223 clause 6.6"),
+    "response": (_response, "TS 102 223 clause 6.8"),
+    "envelope": (_envelope, "TS 102 223 clause 7"),
+    "profile": (_profile, "TS 102 223 clause 5.2"),
+    "sms": (_sms, "TS 23.040 clause 9.2"),
+    "packet": (_packet, "TS 102 225 clause 5"),
+    "syncml": (_syncml, "OMA SyncML Representation 1.2 clause 6"),
+}
+"""How each kind is read, and the clause that says how it is written."""
+
+
+def _explained(kind: str, octets: bytes, where: str, error: PeerError) -> Undecodable:
+    """Find the offset and the clause of an error."""
+    offset, reason = _offset(error), _OFFSET.sub("", str(error)).strip()
+    if kind in {"command", "response", "envelope"}:
+        offset, where = _place(kind, octets, where)
+        reason += _owed(error)
+    return Undecodable(offset, where, reason)
+
+
+def _owed(error: PeerError) -> str:
+    """Name the general result that a command is answered with. TS 102 223 clause 8.12."""
+    try:
+        return f" (answer {GeneralResult(error.answer or 0).name} {error.answer:02X})"
+    except ValueError:
+        return ""
+
+
+def _offset(error: Exception) -> int:
+    found = _OFFSET.search(str(error))
+    return int(found[1]) if found else 0
+
+
+def _place(kind: str, octets: bytes, where: str) -> tuple[int, str]:
+    """Find the object that cannot be read; if each can, something is missing at the end."""
+    start, place = 0, None
+    if kind != "response":
+        reader = Reader(octets)
+        try:
+            outer = tlv.decode_one(reader)
+        except PeerError as exc:
+            return _offset(exc), "TS 101 220 clause 7.1"
+        start, place = reader.offset - len(outer.value), outer.tag
+        if len(reader):
+            return reader.offset, where
+    return _broken(octets, start, place) or (len(octets), where)
+
+
+def _broken(octets: bytes, start: int, place: int | None) -> tuple[int, str] | None:
+    """Give offset and clause of the first object that cannot be read."""
+    body, at = octets[start:], 0
+    try:
+        for one in tlv.walk_comprehension(body):
+            end = at + len(one.encode())
+            decode_parts(body[:end], place)
+            at = end
+    except MalformedObject as exc:
+        named = [each for each in data_object.classes() if each.__name__ == str(exc).split()[0]]
+        return start + at, (clause(named[0]) if named else "") or "TS 102 223 clause 8"
+    except ShortInput as exc:
+        return start + exc.offset, "TS 101 220 clause 7.1.2"
+    except PeerError as exc:
+        return start + _offset(exc), "TS 101 220 clause 7.1"
+    return None
