@@ -13,6 +13,7 @@ from cardsync.errors import PeerError
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
 from cardsync.octets.reader import Reader
 from cardsync.octets.semi import unswapped
+from cardsync.terminal.channels import Channels
 from cardsync.terminal.handset import Handset
 from cardsync.terminal.proactive import Orders, Proactive, Surroundings
 from cardsync.toolkit import envelope, information
@@ -53,6 +54,7 @@ class Equipment:
         agent: Orders,
         surroundings: Surroundings,
         profile: TerminalProfile,
+        channels: Channels | None = None,
     ) -> None:
         self.iccid = ""
         self.imsi = ""
@@ -60,7 +62,7 @@ class Equipment:
         self._agent = agent
         self._profile = profile
         self._session = TerminalSession()
-        self._proactive = Proactive(handset, agent, surroundings)
+        self._proactive = Proactive(handset, agent, surroundings, channels)
         self._downloads = False
 
     @property
@@ -176,6 +178,11 @@ class Equipment:
             del timers[identifier]
             elapsed = max(0, min(int(now - started), _LONGEST_TIMER))
             self._envelope(envelope.timer_expiration(identifier, elapsed))
+
+    def handle_channels(self, now: float) -> None:
+        """Tell the card what came over its channels. TS 102 223 clauses 7.5.10 and 7.5.11."""
+        for code, found in self._proactive.channels.poll():
+            self.event(code, *found, now=now)
 
     def _envelope(self, told: envelope.Envelope) -> ResponseApdu:
         return self._exchange(CommandApdu(0x80, Ins.ENVELOPE, data=told.encode(), le=256))

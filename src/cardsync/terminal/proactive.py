@@ -10,6 +10,8 @@ from functools import partial
 from typing import ClassVar, Protocol
 
 from cardsync.errors import ConfigError, PeerError
+from cardsync.terminal.channels import COMMANDS as CHANNEL_COMMANDS
+from cardsync.terminal.channels import Channels
 from cardsync.terminal.handset import Handset
 from cardsync.toolkit import commands, information, objects
 from cardsync.toolkit.codes import CommandType, GeneralResult, LocalInformation
@@ -69,8 +71,15 @@ class Surroundings:
 class Proactive:
     """The commands of one card, performed for one handset and one agent."""
 
-    def __init__(self, handset: Handset, agent: Orders, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        handset: Handset,
+        agent: Orders,
+        surroundings: Surroundings,
+        channels: Channels | None = None,
+    ) -> None:
         self.surroundings = surroundings
+        self.channels = channels or Channels()
         self.card = ""  # its ICCID
         self.outgoing: list[bytes] = []
         self.poll_seconds = _POLL_SECONDS
@@ -87,6 +96,7 @@ class Proactive:
         self.event_list, self.reset_asked = (), False
         self.poll_seconds = _POLL_SECONDS
         self.timers.clear()
+        self.channels.reset()
 
     def perform(self, octets: bytes) -> TerminalResponse | None:
         """Do one command; give its response, or None where a reset stands in its place."""
@@ -210,6 +220,9 @@ class Proactive:
         refused = Result(GeneralResult.USER_DID_NOT_ACCEPT, bytes([Refusal.REFUSED_NOW]))
         return None if answer else refused
 
+    def _channel(self, command: ProactiveCommand) -> TerminalResponse:
+        return self.channels.perform(command)
+
     def _more_time(self, command: ProactiveCommand) -> TerminalResponse:
         return _answer(command, _PERFORMED)
 
@@ -227,6 +240,7 @@ class Proactive:
         CommandType.PROVIDE_LOCAL_INFORMATION: _provide_local_information,
         CommandType.TIMER_MANAGEMENT: _timer_management,
         CODE_POINTS.command: _request_synchronization,
+        **dict.fromkeys(CHANNEL_COMMANDS, _channel),
     }
 
 
