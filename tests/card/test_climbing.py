@@ -447,3 +447,22 @@ def test_nothing_left() -> None:
 
     assert 1 == len(bench.there.agent.orders)
     assert (0, 2) == bench.ends
+
+
+@pytest.mark.parametrize(
+    ("address", "octets"),
+    [
+        ("192.0.2.1:9000", "3E0521C0000201"),
+        ("[2001:db8::1]:9000", "3E115720010DB8000000000000000000000001"),
+    ],
+)
+def test_open_channel(address: str, octets: str) -> None:
+    """TCP, UICC in client mode, remote; the default bearer. TS 102 223 clause 6.6.27.2."""
+    policy = HEAD_WITH.replace("[variables]", f'report_address = "{address}"\n[variables]')
+    bench = Bench(policy + 'fallback = ["bip"]\n' + SYNC_NOW + ENDS, Agent(Result(0x31)))
+    bench.trigger()
+    opened = [one for one in bench.there.fetched if one.details.type == CommandType.OPEN_CHANNEL]
+    data = opened[0].encode().hex().upper()
+
+    assert "B5 01 03 B9 02 04 00 BC 03 02 23 28".replace(" ", "") + "BE" + octets[2:] in data
+    assert (0, 1) == bench.ends

@@ -168,26 +168,26 @@ def _keep(
         "request": report.request,
         "policy": report.policy,
     }
-    connection.execute(
-        "INSERT INTO card_report VALUES (%(iccid)s, %(counter)s, %(now)s, %(carrier)s, "
-        "%(reason)s, %(imei)s, %(language)s, %(profile)s, %(technology)s, %(steps)s, "
-        "%(request)s, %(policy)s) ON CONFLICT (iccid, counter) DO UPDATE SET "
-        "received = excluded.received, carrier = excluded.carrier, reason = excluded.reason, "
-        "imei = excluded.imei, language = excluded.language, profile = excluded.profile, "
-        "technology = excluded.technology, steps = excluded.steps, "
-        "request = excluded.request, policy = excluded.policy",
-        said,
-    )
-    connection.execute(
-        "INSERT INTO card_known VALUES (%(iccid)s, %(imei)s, %(language)s, "
-        "%(profile)s, %(technology)s, %(now)s) ON CONFLICT (iccid) DO UPDATE SET "
-        "imei = coalesce(excluded.imei, card_known.imei), "
-        "language = coalesce(excluded.language, card_known.language), "
-        "profile = coalesce(excluded.profile, card_known.profile), "
-        "technology = coalesce(excluded.technology, card_known.technology), "
-        "reported = excluded.reported",
-        said,
-    )
+    connection.execute(_REPORT, said)
+    connection.execute(_KNOWN, said)
+
+
+_REPORT = """
+INSERT INTO card_report VALUES (%(iccid)s, %(counter)s, %(now)s, %(carrier)s, %(reason)s,
+    %(imei)s, %(language)s, %(profile)s, %(technology)s, %(steps)s, %(request)s, %(policy)s)
+ON CONFLICT (iccid, counter) DO UPDATE SET received = excluded.received,
+    carrier = excluded.carrier, reason = excluded.reason, imei = excluded.imei,
+    language = excluded.language, profile = excluded.profile, technology = excluded.technology,
+    steps = excluded.steps, request = excluded.request, policy = excluded.policy"""
+
+_KNOWN = """
+INSERT INTO card_known VALUES (%(iccid)s, %(imei)s, %(language)s, %(profile)s, %(technology)s,
+    %(now)s)
+ON CONFLICT (iccid) DO UPDATE SET imei = coalesce(excluded.imei, card_known.imei),
+    language = coalesce(excluded.language, card_known.language),
+    profile = coalesce(excluded.profile, card_known.profile),
+    technology = coalesce(excluded.technology, card_known.technology),
+    reported = excluded.reported"""
 
 
 def _pair(connection: Connection, iccid: str, imei: str, now: datetime) -> None:
