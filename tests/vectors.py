@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(
-    os.environ.get("CARDSYNC_VECTORS")
-    or Path(__file__).resolve().parents[2] / "shared" / "vectors"
+    os.environ.get("CARDSYNC_VECTORS") or Path(__file__).resolve().parents[2] / "shared" / "vectors"
 )
 
 
