@@ -9,12 +9,14 @@ from cardsync.octets.apdu import SW, CommandApdu
 from cardsync.ota import globalplatform
 from cardsync.ota.globalplatform import (
     Delete,
+    GetData,
     GetStatus,
     KeyBlock,
     Load,
     PutKey,
     RegistryEntry,
     RegistryPart,
+    SetStatus,
     StoreData,
     load_blocks,
     load_file_of,
@@ -49,6 +51,9 @@ KEY_BLOCK = KeyBlock(0x88, bytes.fromhex("10") + bytes(16), bytes.fromhex("C3528
             PutKey(0, 1, 0x30, (KEY_BLOCK,)),
             "80D8000118308811" + "10" + "00" * 16 + "03C35280",
         ),
+        (SetStatus(RegistryPart.APPLICATIONS, AID, 0x83), "80F0408308F063617264730102"),
+        (GetData(0x66), "80CA006600"),
+        (GetData(0xFF21), "80CAFF2100"),
     ],
 )
 def test_octets(command: globalplatform.Command, octets: str) -> None:
@@ -100,7 +105,9 @@ def test_registry_entries() -> None:
     """The answer to GET STATUS: E3 with AID, state, privileges, load file. Clause 11.4.3.1."""
     entries = (RegistryEntry(AID, 0x07, b"\x00\x00\x00", AID), RegistryEntry(AID, 0x01))
     octets = b"".join(entry.encode() for entry in entries)
+    with_modules = RegistryEntry(AID, 0x01, modules=(AID, AID[:5]))
 
+    assert (with_modules,) == RegistryEntry.decode_all(with_modules.encode())
     assert bytes.fromhex("E30E 4F08F063617264730102 9F700101") == entries[1].encode()
     assert entries == RegistryEntry.decode_all(octets)
 
@@ -125,6 +132,8 @@ def test_key_blocks_are_not_shown() -> None:
     [
         ("00E60200", SW.CLA_NOT_SUPPORTED),
         ("80E7020000", SW.INS_NOT_SUPPORTED),
+        ("80F0438305F063617264", SW.INCORRECT_P1_P2),
+        ("80F0408304F0636172", SW.INCORRECT_DATA),
         ("80E6400000", SW.INCORRECT_P1_P2),
         ("80E6020100", SW.INCORRECT_P1_P2),
         ("80E6020003010000", SW.INCORRECT_DATA),

@@ -172,15 +172,17 @@ class GetStatus:
 
 @dataclass(frozen=True, slots=True)
 class RegistryEntry:
-    """One E3 of the answer to GET STATUS: AID, life cycle state, privileges, load file.
+    """One E3 of the answer to GET STATUS: AID, life cycle state, privileges, load file, modules.
 
-    Clause 11.4.3.1; `load_file` is empty where the entry is a load file itself.
+    Clause 11.4.3.1; `load_file` is empty where the entry is a load file itself, whose `modules`
+    may be told.
     """
 
     aid: bytes
     state: int
     privileges: bytes = b""
     load_file: bytes = b""
+    modules: tuple[bytes, ...] = ()
 
     def encode(self) -> bytes:
         """Give the octets."""
@@ -190,6 +192,7 @@ class RegistryEntry:
             for tag, value in ((0xC5, self.privileges), (0xC4, self.load_file))
             if value
         ]
+        parts += [(0x84, module) for module in self.modules]
         return tlv.encode(0xE3, b"".join(tlv.encode(tag, value) for tag, value in parts))
 
     @classmethod
@@ -199,11 +202,13 @@ class RegistryEntry:
 
     @classmethod
     def _read(cls, item: tlv.Tlv) -> Self:
-        found = {inner.tag: inner.value for inner in read_tlvs(item.value)}
+        inside = read_tlvs(item.value)
+        found = {inner.tag: inner.value for inner in inside}
+        modules = tuple(inner.value for inner in inside if inner.tag == 0x84)
         state = found.get(0x9F70, b"")
         if item.tag != 0xE3 or _AID not in found or len(state) != 1:
             raise malformed("a registry entry without AID or state")
-        return cls(found[_AID], state[0], found.get(0xC5, b""), found.get(0xC4, b""))
+        return cls(found[_AID], state[0], found.get(0xC5, b""), found.get(0xC4, b""), modules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +268,44 @@ class PutKey:
         return cls(apdu.p1, apdu.p2 & 0x7F, version, tuple(keys))
 
 
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """SET STATUS: give what has an AID another life cycle `state`. Clause 11.10."""
+
+    part: RegistryPart
+    aid: bytes
+    state: int
+
+    def encode(self) -> CommandApdu:
+        """Give the command."""
+        return CommandApdu(CLA, Ins.SET_STATUS, self.part, self.state, self.aid)
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command."""
+        try:
+            part = RegistryPart(apdu.p1)
+        except ValueError as exc:
+            raise malformed(f"P1 {apdu.p1:02X}", SW.INCORRECT_P1_P2) from exc
+        return cls(part, peer_aid(apdu.data), apdu.p2)
+
+
+@dataclass(frozen=True, slots=True)
+class GetData:
+    """GET DATA: the object with a tag of one or two octets. Clause 11.3."""
+
+    tag: int
+
+    def encode(self) -> CommandApdu:
+        """Give the command."""
+        return CommandApdu(CLA, Ins.GET_DATA, self.tag >> 8, self.tag & 0xFF, le=256)
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command."""
+        return cls(apdu.p1 << 8 | apdu.p2)
+
+
 Command = (
     InstallForLoad
     | InstallForInstall
@@ -272,17 +315,22 @@ Command = (
     | Delete
     | GetStatus
     | PutKey
+    | SetStatus
+    | GetData
 )
 
 _INSTALL: dict[int, type[InstallForLoad | InstallForInstall | InstallForPersonalization]] = {
     kind.P1: kind for kind in (InstallForLoad, InstallForInstall, InstallForPersonalization)
 }
-_OTHERS: dict[int, type[Load | StoreData | Delete | GetStatus | PutKey]] = {
+_Other = Load | StoreData | Delete | GetStatus | PutKey | SetStatus | GetData
+_OTHERS: dict[int, type[_Other]] = {
     Ins.LOAD: Load,
     Ins.STORE_DATA: StoreData,
     Ins.DELETE: Delete,
     Ins.STATUS: GetStatus,
     Ins.PUT_KEY: PutKey,
+    Ins.SET_STATUS: SetStatus,
+    Ins.GET_DATA: GetData,
 }
 
 
