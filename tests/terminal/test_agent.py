@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cardsync.errors import LocalError
 from cardsync.ota.token import derive_token_key, verify_token
 from cardsync.syncml import codec, record
 from cardsync.syncml.auth import AuthResult, Challenge, Proof, Scheme
@@ -559,8 +560,20 @@ def test_terminal_that_has_changed_since(device: Device) -> None:
         lambda: 0.0,
     )
 
+    assert (order,) == agent.waiting()
     assert Result(0x3E, b"\7") == agent.run(order)
     assert 1 == len(agent.owed(ICCID))
+
+
+def test_what_has_no_name(device: Device) -> None:
+    """Any other mistake of ours is an internal error: `3E 11`. Clause 9."""
+
+    def fail() -> None:
+        raise LocalError("it was asked for what is forbidden")
+
+    device.during(fail)
+
+    assert Result(0x3E, b"\x11") == device.ordered(request(ALL)) == device.told().result
 
 
 def test_nothing_of_its_own_accord(device: Device) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cardsync.syncml import record
 from cardsync.syncml.datastore import Anchors, Change, ChangeKind, Mapping
 from cardsync.syncml.record import Application, Kind, Parameter
-from cardsync.terminal.databases.management import ManagementDatabase
+from cardsync.terminal.databases.management import ManagementDatabase, StorageError
 
 SERVER = "http://dm.operator.example/syncml"
 ADD, REPLACE, DELETE = ChangeKind.ADD, ChangeKind.REPLACE, ChangeKind.DELETE
@@ -67,6 +67,16 @@ def test_other_errors_are_not_the_peers(database: ManagementDatabase) -> None:
     database._file.connection.execute("DROP TABLE applications")
     with pytest.raises(sqlite3.OperationalError):
         datastore.apply([Change(ADD, "", EDITOR.encode(), "guid-1")])
+
+
+def test_file_that_cannot_be_written(database: ManagementDatabase) -> None:
+    """It is not full, so the peer is not told that it is; the caller hears of it."""
+    datastore = database.datastore(SERVER, None)
+    database._file.connection.execute("PRAGMA query_only = 1")
+    with pytest.raises(StorageError) as caught:
+        datastore.apply([Change(ADD, "", EDITOR.encode(), "guid-1")])
+
+    assert not caught.value.full
 
 
 def test_two_peers(database: ManagementDatabase) -> None:
