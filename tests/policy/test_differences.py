@@ -30,14 +30,17 @@ def test_head_and_limits() -> None:
     tables = TABLES.replace("sms_per_day = 3", "sms_per_day = 1").replace(
         'home = "en"', 'away = "sv"'
     )
+    tables = tables.replace('interval = "30 min"', 'interval = "2 h"')
     new = policy(HELLO, SET, PERIOD, tables=tables.replace("least = 3", "least = 4"))
 
     assert told(BASE, new.replace("version = 1", "version = 2", 1)) == [
         "policy test 1 -> test 2",
         "sms_per_day 3 -> 1",
+        "parameter 'interval' 30 min -> 2 h",
         "parameter 'least' 3 -> 4",
         "parameter 'home' is gone",
         "parameter 'away' is new",
+        "rule 'rule 3': every 30 min -> 2 h",
     ]
 
 

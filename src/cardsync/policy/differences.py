@@ -6,8 +6,8 @@ from dataclasses import fields
 from cardsync.policy.facts import FACTS
 from cardsync.policy.opcodes import Op, instructions
 from cardsync.policy.program import Program
-from cardsync.policy.quantities import show_minutes
-from cardsync.policy.values import Action, DoSet, EventKind, Request, Rule, minutes_of
+from cardsync.policy.quantities import show, show_minutes
+from cardsync.policy.values import Action, DoSet, EventKind, Parameter, Request, Rule, minutes_of
 
 
 def differences(old: Program, new: Program) -> Iterator[str]:
@@ -18,7 +18,10 @@ def differences(old: Program, new: Program) -> Iterator[str]:
         before, after = getattr(old.limits, limit), getattr(new.limits, limit)
         if before != after:
             yield f"{limit} {before} -> {after}"
-    yield from _values("parameter", old.default_values(), new.default_values())
+    yield from _parameters(
+        {parameter.name: parameter for parameter in old.parameters},
+        {parameter.name: parameter for parameter in new.parameters},
+    )
     yield from _requests(
         {request.name: request for request in old.requests},
         {request.name: request for request in new.requests},
@@ -38,14 +41,19 @@ def hears(rule: Rule) -> tuple[EventKind, str | bytes | None]:
     return rule.event, rule.argument
 
 
-def _values(what: str, old: Mapping[str, int | str], new: Mapping[str, int | str]) -> Iterator[str]:
+def _parameters(old: Mapping[str, Parameter], new: Mapping[str, Parameter]) -> Iterator[str]:
     for name in dict.fromkeys((*old, *new)):
         if name not in new:
-            yield f"{what} {name!r} is gone"
+            yield f"parameter {name!r} is gone"
         elif name not in old:
-            yield f"{what} {name!r} is new"
+            yield f"parameter {name!r} is new"
         elif old[name] != new[name]:
-            yield f"{what} {name!r} {old[name]!r} -> {new[name]!r}"
+            yield f"parameter {name!r} {_default(old[name])} -> {_default(new[name])}"
+
+
+def _default(parameter: Parameter) -> str:
+    value = parameter.default
+    return repr(value) if isinstance(value, str) else show(value, parameter.type)
 
 
 def _requests(old: Mapping[str, Request], new: Mapping[str, Request]) -> Iterator[str]:
