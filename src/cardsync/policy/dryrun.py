@@ -98,6 +98,7 @@ class DryRun:
     def __init__(self, old: Program, new: Program, *, assume_success: bool) -> None:
         self._old, self._new = _Tried(old, "old"), _Tried(new, "new")
         self._assume = assume_success
+        self._heard = {EventKind.TIMER, *ENDS, *old.events, *new.events}
         self._clock = Clock()
         self._cards: dict[str, _Card] = {}
         self._causes: dict[object, Cause] = {}
@@ -113,7 +114,8 @@ class DryRun:
         before = waits_until(line, minute)
         old, new = card.old.wait(before), card.new.wait(before)
         card.knowledge.learn(line, minute)
-        old, new = old + card.old.hear(line, minute), new + card.new.hear(line, minute)
+        if line.event.kind in self._heard or line.history:  # most lines only tell facts
+            old, new = old + card.old.hear(line, minute), new + card.new.hear(line, minute)
         if old or new:
             self._weigh(card, old, new)
 
