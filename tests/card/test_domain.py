@@ -125,7 +125,7 @@ def test_half_a_load_is_nothing() -> None:
         ([Delete(PACKAGE_AID).encode()], SW.REFERENCED_DATA_NOT_FOUND),
         ([*LOADING, Delete(PACKAGE_AID).encode()], SW.CONDITIONS_NOT_SATISFIED),
         ([GetStatus(RegistryPart.APPLICATIONS).encode()], SW.REFERENCED_DATA_NOT_FOUND),
-        ([PutKey(1, 1, 2, (KeyBlock(0x88, bytes(17)),)).encode()], SW.FUNCTION_NOT_SUPPORTED),
+        ([PutKey(1, 1, 2, (KeyBlock(0x88, bytes(17)),)).encode()], SW.CONDITIONS_NOT_SATISFIED),
         ([CommandApdu(0x80, 0x70)], SW.INS_NOT_SUPPORTED),
         ([CommandApdu(0x00, 0xE6, 2, 0, b"\0")], SW.CLA_NOT_SUPPORTED),
     ],

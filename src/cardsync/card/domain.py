@@ -8,6 +8,8 @@ block after a reset, or begins anew with INSTALL [for load]; an application is n
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from cardsync.card.card_data import CardData
+from cardsync.card.key_store import DomainKeys
 from cardsync.card.memory import Memory
 from cardsync.card.pieces import Pieces
 from cardsync.card.secured import Handler
@@ -17,18 +19,48 @@ from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
 from cardsync.octets.reader import Reader
 from cardsync.ota import globalplatform, script
 from cardsync.ota.application import ISSUER_DOMAIN_TAR, MODULE_AID, ApplicationImage
-from cardsync.ota.globalplatform import Delete, GetStatus, Load, RegistryEntry, StoreData
+from cardsync.ota.channel_keys import KeyCipher
+from cardsync.ota.globalplatform import (
+    Delete,
+    GetData,
+    GetStatus,
+    Load,
+    PutKey,
+    RegistryEntry,
+    RegistryPart,
+    SetStatus,
+    StoreData,
+)
 from cardsync.ota.install import InstallForInstall, InstallForLoad, InstallForPersonalization
 from cardsync.ota.packet import SecurityLevel
 from cardsync.ota.session import Accepted
 
 _LOAD_FILES = "load file:"
 _INSTANCES = "instance:"
+_LOCKED = "locked:"
 _LOADED, _SELECTABLE = 0x01, 0x07  # life cycle states. GlobalPlatform clause 11.1.1
+_LOCK = 0x80
 _SECURED = 0x0F  # of a security domain
+_PRIVILEGES = bytes.fromhex("9EFE80")  # of the issuer's domain. Clause 11.1.2
 _MOST_LOAD_FILES = 8
-_OWN_AID = bytes.fromhex("A000000151000000")  # GlobalPlatform annex H
+_MOST_LISTED = 200  # octets of one answer to GET STATUS, which may still be ciphered
+MORE_DATA = 0x6310  # clause 11.4.3.2
+OWN_AID = bytes.fromhex("A000000151000000")
+"""The AID of the issuer security domain. GlobalPlatform annex H."""
 _EXPANDED = (script.Tag.COMMAND_SCRIPT, script.Tag.COMMAND_SCRIPT_INDEFINITE)
+
+
+_Simple = (
+    InstallForLoad
+    | InstallForInstall
+    | InstallForPersonalization
+    | Load
+    | StoreData
+    | Delete
+    | SetStatus
+    | GetData
+)
+"""Commands whose answer is `90 00` or an error."""
 
 
 class Application(Protocol):
@@ -77,13 +109,21 @@ class SecurityDomain:
         self._application = application
         self._loading = Pieces(memory, "load")
         self._personalising = Pieces(memory, "store")
+        self._data = CardData(memory)
+        self.keys = DomainKeys(memory)
+        self._listed = 0  # entries of the last listing that were told already
+
+    @property
+    def locked(self) -> bool:
+        """Whether the application must be still. GlobalPlatform clause 5.3.1.4."""
+        return bool(self._memory.names(_LOCKED))
 
     def handlers(self) -> dict[bytes, tuple[SecurityLevel, Handler]]:
         """Give who takes secured packets: for each TAR the least security and what is done."""
         found: dict[bytes, tuple[SecurityLevel, Handler]] = {
             ISSUER_DOMAIN_TAR: (SecurityLevel(), self._run)
         }
-        for instance in self.instances():
+        for instance in () if self.locked else self.instances():
             for tar in instance.tars:
                 found[tar] = (instance.level, self._message)
         return found
@@ -104,20 +144,21 @@ class SecurityDomain:
 
     def _run(self, accepted: Accepted) -> bytes:
         """Run a script of either format. TS 102 226 clause 5."""
+        cipher = self.keys.key_cipher(accepted.key_set_number)
         if accepted.data[:1] and accepted.data[0] in _EXPANDED:
-            return self._run_expanded(accepted.data)
+            return self._run_expanded(accepted.data, cipher)
         executed, response = 0, ResponseApdu(SW.OK)
         try:
             commands = script.decode_compact(accepted.data)
         except PeerError as exc:
             return script.CompactResponse(0, status_word(exc)).encode()
         for command in commands:
-            executed, response = executed + 1, self.transact(command)
-            if response.sw != SW.OK:
+            executed, response = executed + 1, self.transact(command, cipher)
+            if response.sw not in {SW.OK, MORE_DATA}:
                 break
         return script.CompactResponse(executed, response.sw, response.data).encode()
 
-    def _run_expanded(self, data: bytes) -> bytes:
+    def _run_expanded(self, data: bytes, cipher: KeyCipher | None) -> bytes:
         responses: list[ResponseApdu] = []
         try:
             commands = script.ExpandedScript.decode(data).commands
@@ -125,20 +166,28 @@ class SecurityDomain:
             bad = script.BadFormat(exc.answer or script.BadFormat.UNKNOWN_TAG)
             return script.ExpandedResponse((), bad_format=bad).encode()
         for command in commands:
-            responses.append(self.transact(command))
-            if responses[-1].sw != SW.OK:
+            responses.append(self.transact(command, cipher))
+            if responses[-1].sw not in {SW.OK, MORE_DATA}:
                 break
         return script.ExpandedResponse(tuple(responses), len(responses)).encode()
 
-    def transact(self, apdu: CommandApdu) -> ResponseApdu:
-        """Do one command of content management; what fails has changed nothing."""
+    def transact(self, apdu: CommandApdu, cipher: KeyCipher | None = None) -> ResponseApdu:
+        """Do one command of content management; what fails has changed nothing.
+
+        Keys come ciphered under `cipher`; without it none can.
+        """
         try:
             with self._memory.transaction():
-                return ResponseApdu(SW.OK, self._do(globalplatform.decode(apdu)))
+                command = globalplatform.decode(apdu)
+                if isinstance(command, GetStatus):
+                    return self._get_status(command)
+                if isinstance(command, PutKey):
+                    return ResponseApdu(SW.OK, self.keys.put(command, cipher))
+                return ResponseApdu(SW.OK, self._do(command))
         except CardsyncError as exc:
             return ResponseApdu(status_word(exc))
 
-    def _do(self, command: globalplatform.Command) -> bytes:
+    def _do(self, command: _Simple) -> bytes:
         match command:
             case InstallForLoad():
                 answer = self._install_for_load(command)
@@ -152,10 +201,10 @@ class SecurityDomain:
                 answer = self._store_data(command)
             case Delete():
                 answer = self._delete(command)
-            case GetStatus():
-                answer = self._get_status(command)
-            case _:
-                raise PeerError("not offered", answer=SW.FUNCTION_NOT_SUPPORTED)
+            case SetStatus():
+                answer = self._set_status(command)
+            case GetData():
+                answer = self._data.object(command.tag, len(self.instances()))
         return answer
 
     def _install_for_load(self, command: InstallForLoad) -> bytes:
@@ -220,27 +269,53 @@ class SecurityDomain:
                 raise PeerError("no such AID", answer=SW.REFERENCED_DATA_NOT_FOUND)
         for instance in made:
             self._memory.write(_cell(_INSTANCES, instance.aid), b"")
+            self._memory.write(_cell(_LOCKED, instance.aid), b"")
             self._application.removed()
         return b"\0"
 
-    def _get_status(self, command: GetStatus) -> bytes:
-        """List what of one part of the registry has an AID that begins as asked. Clause 11.4."""
-        match command.part:
-            case globalplatform.RegistryPart.ISSUER_SECURITY_DOMAIN:
-                entries = [RegistryEntry(_OWN_AID, _SECURED)]
-            case globalplatform.RegistryPart.APPLICATIONS:
-                entries = [
-                    RegistryEntry(one.aid, _SELECTABLE, b"\0", one.load_file)
-                    for one in self.instances()
-                ]
-            case _:
-                names = self._memory.names(_LOAD_FILES)
-                aids = [bytes.fromhex(name[len(_LOAD_FILES) :]) for name in names]
-                entries = [RegistryEntry(aid, _LOADED) for aid in aids]
-        found = [entry.encode() for entry in entries if entry.aid.startswith(command.aid)]
-        if not found:
+    def _set_status(self, command: SetStatus) -> bytes:
+        """Lock an application or let it go again; other states it takes by itself. Clause 11.10."""
+        aids = [one.aid for one in self.instances()]
+        if command.part != RegistryPart.APPLICATIONS or command.state & 0x7F not in {
+            0x03,
+            _SELECTABLE,
+        }:
+            raise PeerError("no such state", answer=SW.CONDITIONS_NOT_SATISFIED)
+        if command.aid not in aids:
+            raise PeerError("no such application", answer=SW.REFERENCED_DATA_NOT_FOUND)
+        locked = b"\1" if command.state & _LOCK else b""
+        self._memory.write(_cell(_LOCKED, command.aid), locked)
+        return b""
+
+    def _get_status(self, command: GetStatus) -> ResponseApdu:
+        """List what of one part of the registry has an AID that begins as asked. Clause 11.4.
+
+        What does not fit one answer comes with the next command, which asks for what follows.
+        """
+        found = [one.encode() for one in self._entries(command) if one.aid.startswith(command.aid)]
+        start = self._listed if command.following else 0
+        self._listed = 0
+        if not found[start:]:
             raise PeerError("nothing is listed", answer=SW.REFERENCED_DATA_NOT_FOUND)
-        return b"".join(found)
+        answer = b""
+        for number, entry in enumerate(found[start:], start):
+            if answer and len(answer) + len(entry) > _MOST_LISTED:
+                self._listed = number
+                return ResponseApdu(MORE_DATA, answer)
+            answer += entry
+        return ResponseApdu(SW.OK, answer)
+
+    def _entries(self, command: GetStatus) -> list[RegistryEntry]:
+        """Give the entries of one part of the registry."""
+        if command.part is RegistryPart.ISSUER_SECURITY_DOMAIN:
+            return [RegistryEntry(OWN_AID, _SECURED, _PRIVILEGES)]
+        if command.part is RegistryPart.APPLICATIONS:
+            state = _SELECTABLE | (_LOCK if self.locked else 0)
+            return [RegistryEntry(one.aid, state, b"\0", one.load_file) for one in self.instances()]
+        modules = (MODULE_AID,) if command.part is RegistryPart.LOAD_FILES_AND_MODULES else ()
+        names = self._memory.names(_LOAD_FILES)
+        aids = [bytes.fromhex(name[len(_LOAD_FILES) :]) for name in names]
+        return [RegistryEntry(aid, _LOADED, modules=modules) for aid in aids]
 
 
 def _cell(kind: str, aid: bytes) -> str:

@@ -40,6 +40,11 @@ def write_key_set(memory: Memory, key_set: KeySet) -> None:
     memory.write(f"{_KEY}{key_set.number}", octets)
 
 
+def forget_counter(memory: Memory, number: int) -> None:
+    """Let the counter of a key set begin anew, for keys that are new."""
+    memory.write(f"{_COUNTER}{number}", b"")
+
+
 def read_key_sets(memory: Memory) -> dict[int, KeySet]:
     """Give the key sets of the card by their number."""
     return {

@@ -13,7 +13,9 @@ from cardsync.card.applet import Applet
 from cardsync.card.channels import SIM, Channel, MessageClass
 from cardsync.card.domain import SecurityDomain
 from cardsync.card.elementary import WRONG_LE
+from cardsync.card.files import MF, cell
 from cardsync.card.instructions import Instructions
+from cardsync.card.management import LocalManagement, is_selection
 from cardsync.card.memory import Memory
 from cardsync.card.secured import SecuredMessages
 from cardsync.card.sim import SimInstructions, translated
@@ -105,6 +107,8 @@ class Uicc:
             return self._as_sim(apdu, exact)
         told = MessageClass.decode(apdu.cla)
         channel = self._instructions.channels.get(told.channel)
+        if is_selection(apdu):
+            return self._select_domain(channel, apdu)
         found = channel.application.do(apdu) if channel.application else None
         if found is not None:
             return found
@@ -116,6 +120,13 @@ class Uicc:
             self._polled(apdu)
             return self._instructions.status(channel, apdu, exact=exact)
         return self._upon_files(channel, told, apdu, exact)
+
+    def _select_domain(self, channel: Channel, apdu: CommandApdu) -> ResponseApdu:
+        """Let the issuer security domain take a channel. GlobalPlatform 2.3 clause 11.9."""
+        iccid = self._memory.read(cell(f"{MF}/2FE2"))
+        management = LocalManagement(lambda: self._domain, iccid)
+        channel.application = management
+        return management.selected(apdu)
 
     def _upon_files(
         self, channel: Channel, told: MessageClass, apdu: CommandApdu, exact: bool
@@ -158,7 +169,8 @@ class Uicc:
     def _polled(self, apdu: CommandApdu) -> None:
         """Hear the terminal's poll. TS 102 221 clause 11.1.2."""
         self._session.poll()
-        if apdu.p1 == _POLL and len(self._answered) < _MOST_WAITING:
+        waiting = len(self._answered) >= _MOST_WAITING
+        if apdu.p1 == _POLL and not waiting and not self._domain.locked:
             self._applet.polled()
 
     def _terminal_profile(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
@@ -168,7 +180,8 @@ class Uicc:
         self._session = CardSession()
         self._start()
         self._profiled = True
-        self._applet.powered_on(profile)
+        if not self._domain.locked:
+            self._applet.powered_on(profile)
         return _OK
 
     def _fetch(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
@@ -190,7 +203,8 @@ class Uicc:
         if len(self._answered) >= _MOST_WAITING:
             raise PeerError("fetch what waits first", answer=SW.BUSY)
         if told.tag != EnvelopeTag.SMS_PP_DOWNLOAD:
-            self._applet.told(told)
+            if not self._domain.locked:
+                self._applet.told(told)
             return _OK
         received = self._secured.receive_data(tpdu_of(told), self._domain.handlers())
         for tpdu in received.submits:
