@@ -21,7 +21,6 @@ from cardsync.card.reporting import Reporting, submit
 from cardsync.card.secured import read_key_sets
 from cardsync.errors import LocalError
 from cardsync.ota.report import ReportReason
-from cardsync.policy.faults import LimitReached
 from cardsync.policy.values import ResolvedRequest, Rung
 from cardsync.toolkit import channels, commands
 from cardsync.toolkit.codes import (
@@ -110,26 +109,20 @@ class Rungs:
     # The short message.
 
     def _send(self, reason: ReportReason, request: str, done: Done, *, counted: bool) -> None:
+        """Send a report; its message counts before it leaves, whatever becomes of it."""
         number = self._parameter("report_number")
         if not number:
             raise Unusable("the policy has no report_number")
         if not self._knowledge.in_service:
             done(NO_SERVICE)
             return
-        if not counted:
-            self._count()
-        tpdu = submit(number, self._packet(reason, request))
-        self._offer(commands.send_short_message(tpdu), _result(done))
-
-    def _count(self) -> None:
-        """Count a short message before it leaves; the policy's limit of the day holds."""
         machine = self._policy.machine
-        if machine is None or not machine.sms_left:
+        if not counted and (machine is None or not machine.sms_left):
             raise Unusable("no short message is left for today")
-        try:
+        tpdu = submit(number, self._packet(reason, request))
+        if machine is not None and not counted:
             self._policy.keep(machine.with_sms())
-        except LimitReached as exc:
-            raise Unusable("no short message is left for today") from exc
+        self._offer(commands.send_short_message(tpdu), _result(done))
 
     # The channel.
 
