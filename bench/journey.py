@@ -62,12 +62,13 @@ def journey_times() -> Iterator[Measured]:
 def _start(stage: Stage, root: Path) -> None:
     ports, policy = stage.ports(), Path(journey.__file__).with_name("demo.toml")
     card = stage.card()
-    stage.start("operator", *journey.operator_arguments(stage, ports, policy), secret=_PASSWORD)
+    arguments = journey.operator_arguments(stage, ports, policy)
+    stage.start("operator", *arguments, listener="http", secret=_PASSWORD)
     stage.tell("operator", card or "[]", close=True)
     _wait(stage, "operator", "ready")
     stage.keep_card()
-    stage.start("mobile", "mobile")
-    settings = journey.mobile_settings(stage, ports, _PASSWORD) | {"root": str(root)}
+    settings = journey.mobile_settings(stage, _PASSWORD) | {"root": str(root)}
+    stage.start("mobile", "mobile", listener="smpp")
     stage.tell("mobile", json.dumps(settings))
     _wait(stage, "mobile", "listening")
     stage.tell("mobile", "on")

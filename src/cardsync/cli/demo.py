@@ -108,15 +108,15 @@ class _Demo:
             print(f"using ports {ports['http']} (HTTP) and {ports['smpp']} (SMPP)")
         policy = Path(journey.__file__).with_name("demo.toml")
         arguments = journey.operator_arguments(stage, ports, policy)
-        operator = stage.start("operator", *arguments, secret=password)
+        operator = stage.start("operator", *arguments, listener="http", secret=password)
         stage.tell("operator", card or "[]", close=True)
         self._await("operator", "ready")
         stage.keep_card()
-        mobile = stage.start("mobile", "mobile")
+        settings = journey.mobile_settings(stage, password)
+        mobile = stage.start("mobile", "mobile", listener="smpp")
         self._address = f"http://127.0.0.1:{ports['http']}"
         print(f"operator: process {operator}, {self._address}; mobile: process {mobile}")
         print(f"{'ms':>7}  step and who                  what")
-        settings = journey.mobile_settings(stage, ports, password)
         settings["max_msg_size"] = self._max_message
         stage.tell("mobile", json.dumps(settings))
         self._await("mobile", "listening")

@@ -36,6 +36,9 @@ _Home = Annotated[
 ]
 _Host = Annotated[str, typer.Option(help="Address to listen on.")]
 _Port = Annotated[int, typer.Option(help="Port of HTTP; 0 takes a free one.")]
+_Descriptor = Annotated[
+    int | None, typer.Option("--listen-fd", help="A listening socket in place of the port.")
+]
 _Dsn = Annotated[str | None, typer.Option(help="A PostgreSQL of your own.", envvar="CARDSYNC_DSN")]
 _Smsc = Annotated[
     str | None, typer.Option(help=f"HOST:PORT of the message centre; password in {_PASSWORD}.")
@@ -58,6 +61,7 @@ def serve(
     home: _Home,
     host: _Host = "127.0.0.1",
     port: _Port = 8080,
+    listen_fd: _Descriptor = None,
     dsn: _Dsn = None,
     smsc: _Smsc = None,
     system_id: _SystemId = "operator",
@@ -77,7 +81,8 @@ def serve(
         background.append(lambda running: _gateway(running, centre))
     if journal:
         background.append(_tell_journal)
-    server.run(server.OperatorConfig(home, host, port, dsn), background=background)
+    config = server.OperatorConfig(home, host, port, dsn, descriptor=listen_fd)
+    server.run(config, background=background)
 
 
 def _centre(address: str, system_id: str, number: str) -> "MessageCentre":

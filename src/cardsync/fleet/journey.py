@@ -60,6 +60,7 @@ class Stage:
         self.home = home
         self.said: queue.Queue[Said] = queue.Queue()
         self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._listeners: dict[str, socket.socket] = {}
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -83,6 +84,8 @@ class Stage:
         """Stop every process, the mobile first."""
         for name in ("mobile", "operator"):
             self.stop(name)
+        for listener in self._listeners.values():
+            listener.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -120,15 +123,30 @@ class Stage:
             made.rename(made.with_name("card.image"))
 
     def ports(self) -> dict[str, int]:
-        """Give the ports of this demo: those of its last run, else the usual ones, if free."""
+        """Listen on the ports of this demo and give them: those of its last run, or the usual ones.
+
+        A port that somebody has is passed over. The processes inherit the sockets: between
+        looking for a free port and taking it nobody comes in.
+        """
         path = self.home / "ports.json"
-        wanted = USUAL_PORTS | (json.loads(path.read_text()) if path.exists() else {})
-        found = {name: port if _is_free(port) else _free() for name, port in wanted.items()}
+        try:
+            wanted = USUAL_PORTS | json.loads(path.read_text())
+        except (OSError, ValueError):
+            wanted = USUAL_PORTS
+        self._listeners = {name: _listener(wanted[name]) for name in USUAL_PORTS}
+        found = {name: one.getsockname()[1] for name, one in self._listeners.items()}
         path.write_text(json.dumps(found))
         return found
 
-    def start(self, name: str, *arguments: str, secret: str = "") -> int:
-        """Start a process of ours, tell it `secret` in its environment; give its number."""
+    def descriptor(self, name: str) -> int:
+        """Give the number of a listening socket, to be told to the process that inherits it."""
+        return self._listeners[name].fileno()
+
+    def start(self, name: str, *arguments: str, listener: str, secret: str = "") -> int:
+        """Start a process of ours with a listening socket; give its number.
+
+        `secret` is told to it in its environment.
+        """
         environment = os.environ | ({"CARDSYNC_SMPP_PASSWORD": secret} if secret else {})
         log = (self.home / f"{name}.log").open("a")
         process = subprocess.Popen(
@@ -138,8 +156,11 @@ class Stage:
             stderr=log,
             env=environment,
             text=True,
+            pass_fds=(self.descriptor(listener),),
         )
         log.close()
+        # Ours is closed: when the process dies, who calls is refused and does not wait.
+        self._listeners.pop(listener).close()
         self._processes[name] = process
         threading.Thread(target=self._listen, args=(name, process), daemon=True).start()
         return process.pid
@@ -189,32 +210,24 @@ def operator_arguments(stage: Stage, ports: dict[str, int], policy: Path) -> tup
     """Give the arguments of the operator's process; its cards come on standard input."""
     return (
         "operator", "serve", "--home", str(stage.home / "operator"),
-        "--port", str(ports["http"]), "--smsc", f"127.0.0.1:{ports['smpp']}",
+        "--listen-fd", str(stage.descriptor("http")), "--smsc", f"127.0.0.1:{ports['smpp']}",
         "--system-id", SYSTEM_ID, "--number", SHORT_CODE,
         "--policy", str(policy), "--trial", "--cards", "-", "--journal",
     )  # fmt: skip
 
 
-def mobile_settings(stage: Stage, ports: dict[str, int], password: str) -> dict[str, Any]:
+def mobile_settings(stage: Stage, password: str) -> dict[str, Any]:
     """Give the settings of the mobile's process."""
     return {
         "home": str(stage.home / "mobile"), "imei": IMEI, "msisdn": MSISDN,
         "short_code": SHORT_CODE, "system_id": SYSTEM_ID, "password": password,
-        "smsc_port": ports["smpp"],
+        "smsc_descriptor": stage.descriptor("smpp"),
     }  # fmt: skip
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _listener(port: int) -> socket.socket:
+    """Listen on a port of this machine, or on any that is free if somebody has it."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0))

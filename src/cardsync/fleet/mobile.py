@@ -6,6 +6,7 @@ every octet that crosses it, the card's contacts and the network is real.
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -61,7 +62,8 @@ class MobileConfig:
     short_code: str
     system_id: str
     password: str = field(repr=False)
-    smsc_port: int = 0
+    smsc_descriptor: int
+    """A listening socket for the message centre."""
     max_msg_size: int = 65536
     root: str = "/"
     """The machine whose inventory the terminal has; `/` is this one."""
@@ -134,7 +136,8 @@ class Mobile:
         """
         config = self._config
         account = Account(config.system_id, config.password, (config.short_code,))
-        async with Smsc([account], port=config.smsc_port, tap=self._capture.smpp) as smsc:
+        listener = socket.socket(fileno=config.smsc_descriptor)
+        async with Smsc([account], listener=listener, tap=self._capture.smpp) as smsc:
             self._collect()
             listening(smsc.port)
             await hear()

@@ -12,6 +12,7 @@ import asyncio
 import functools
 import hmac
 import itertools
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -64,7 +65,8 @@ class Account:
 
 
 class Smsc:
-    """The message centre. `port` 0 takes a free one; `retry` seconds lie between attempts.
+    """The message centre. `port` 0 takes a free one, a `listener` stands in its place;
+    `retry` seconds lie between attempts.
 
     `capacity` bounds the messages stored for mobiles, and those for each ESME. `validity` is that
     of messages that say nothing. `drop` and `repeat` are asked for everything that crosses a
@@ -77,6 +79,7 @@ class Smsc:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        listener: socket.socket | None = None,
         system_id: str = "cardsync-sim",
         retry: float = 1.0,
         radio_timeout: float = 45.0,
@@ -89,6 +92,7 @@ class Smsc:
         repeat: Fault | None = None,
     ) -> None:
         self.host, self.port = host, port
+        self._listener = listener
         self.terms = Terms(retry, radio_timeout, capacity, clock, drop, repeat)
         self.limits = limits
         self.tap = tap
@@ -105,7 +109,10 @@ class Smsc:
     async def __aenter__(self) -> Self:
         """Listen; afterwards `port` is the one in use."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _EsmeLink(self), self.host, self.port)
+        where = (
+            {"sock": self._listener} if self._listener else {"host": self.host, "port": self.port}
+        )
+        self._server = await loop.create_server(lambda: _EsmeLink(self), **where)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

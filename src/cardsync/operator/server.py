@@ -48,6 +48,8 @@ class OperatorConfig:
     port: int = 8470
     dsn: str | None = None
     binaries: Path | None = None
+    descriptor: int | None = None
+    """A listening socket that whoever started us has made; it stands in place of the port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,10 @@ async def _watch(embedded: EmbeddedPostgres) -> None:
 
 
 def _listen(config: OperatorConfig) -> socket.socket:
+    if config.descriptor is not None:
+        inherited = socket.socket(fileno=config.descriptor)
+        inherited.set_inheritable(False)
+        return inherited
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=512)
