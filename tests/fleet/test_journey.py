@@ -55,10 +55,11 @@ def test_ports_that_are_taken(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
+        (tmp_path / "ports.json").write_text(json.dumps({"http": port}))
         with Stage(tmp_path) as stage:
-            (tmp_path / "ports.json").write_text(json.dumps({"http": port}))
             first = stage.ports()
-            second = stage.ports()
+    with Stage(tmp_path) as stage:
+        second = stage.ports()
 
     assert port != first["http"]
     assert first["http"] == second["http"]
@@ -83,3 +84,16 @@ def test_default_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert Path("/state/cardsync/demo") == journey.default_home()
+
+
+def test_two_stages_never_share_a_port(tmp_path: Path) -> None:
+    """A port is taken in the moment in which it is found free."""
+    with Stage(tmp_path / "one") as one, Stage(tmp_path / "two") as two:
+        assert set() == set(one.ports().values()) & set(two.ports().values())
+
+
+def test_ports_that_nobody_can_read(tmp_path: Path) -> None:
+    """A file that was torn is passed over."""
+    (tmp_path / "ports.json").write_text("{")
+    with Stage(tmp_path) as stage:
+        assert set(journey.USUAL_PORTS) == set(stage.ports())

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from cardsync.errors import PeerError
 from cardsync.fleet.smsc_messages import deliver_of, deliver_sm_of, read_time
@@ -65,8 +65,9 @@ class Account:
 
 
 class Smsc:
-    """The message centre. `port` 0 takes a free one, a `listener` stands in its place;
-    `retry` seconds lie between attempts.
+    """The message centre. `retry` seconds lie between attempts.
+
+    `port` 0 takes a free one; a `listener` stands in its place.
 
     `capacity` bounds the messages stored for mobiles, and those for each ESME. `validity` is that
     of messages that say nothing. `drop` and `repeat` are asked for everything that crosses a
@@ -109,9 +110,9 @@ class Smsc:
     async def __aenter__(self) -> Self:
         """Listen; afterwards `port` is the one in use."""
         loop = asyncio.get_running_loop()
-        where = (
-            {"sock": self._listener} if self._listener else {"host": self.host, "port": self.port}
-        )
+        where: dict[str, Any] = {"host": self.host, "port": self.port}
+        if self._listener is not None:
+            where = {"sock": self._listener}
         self._server = await loop.create_server(lambda: _EsmeLink(self), **where)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
