@@ -1,6 +1,7 @@
 """Reports of cards at the operator: taken once, kept, told; over SMS and over TCP. O-4."""
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -128,6 +129,25 @@ def test_refused(database: Database, cards: Cards, iccid: str, packet: bytes) ->
     assert Known(IMEI, None, None, 10, NOW) == known
     assert 1 == len(kept)
     assert before == lines(database)
+
+
+def test_many_at_once(database: Database, cards: Cards) -> None:
+    """Of several that bring the same report one is taken, whichever worker has it."""
+    taker = Reports(database, cards)
+    packet = secure_report(PHONE, KEYS, 1)
+
+    def take(_: int) -> bool:
+        try:
+            taker.take(ICCID, packet, "sms", NOW)
+        except PeerError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(take, range(8)))
+
+    assert 1 == sum(taken)
+    assert 1 == len(lines(database))
 
 
 def test_new_keys(database: Database, cards: Cards) -> None:

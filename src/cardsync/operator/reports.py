@@ -72,6 +72,11 @@ class Reports:
         """
         key_sets = self._key_sets(iccid)
         with self._database.transaction() as connection:
+            # A synchronization locks its device before its card, and so do we; which device it
+            # is the packet says, whose counter is checked once more under both locks.
+            seen = read_report(packet, key_sets, _counters(connection, iccid))
+            if seen.report.imei is not None:
+                devices.lock(connection, _name(seen.report.imei))
             locked = connection.execute(
                 "SELECT 1 FROM card WHERE iccid = %s FOR UPDATE", [iccid]
             ).fetchone()
@@ -190,10 +195,17 @@ ON CONFLICT (iccid) DO UPDATE SET imei = coalesce(excluded.imei, card_known.imei
     reported = excluded.reported"""
 
 
+def _name(imei: str) -> str:
+    """Give the name under which a device synchronizes."""
+    return f"IMEI:{imei}"
+
+
 def _pair(connection: Connection, iccid: str, imei: str, now: datetime) -> None:
-    """Note that the card is in the device with this IMEI, which may be new to us."""
-    name = f"IMEI:{imei}"
-    devices.lock(connection, name)
+    """Note that the card is in the device with this IMEI, which may be new to us.
+
+    The caller holds the lock of the device.
+    """
+    name = _name(imei)
     device_id = devices.find(connection, name)
     if device_id is None:
         device_id = devices.new_number(connection)
