@@ -4,9 +4,9 @@ import os
 import platform
 import sys
 
-from bench import codecs, journey
+from bench import codecs, journey, policy
 
-BENCHMARKS = {**journey.BENCHMARKS, **codecs.BENCHMARKS}
+BENCHMARKS = {**journey.BENCHMARKS, **codecs.BENCHMARKS, **policy.BENCHMARKS}
 
 
 def main(names: list[str]) -> int:
