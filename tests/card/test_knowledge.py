@@ -56,8 +56,10 @@ def test_facts(found: DataObject, name: str, expected: int | bytes) -> None:
 
 
 def test_nothing_is_invented() -> None:
-    """What was not told is not known."""
-    assert {"connected_time": 0} == knowing().facts()
+    """What was not told is not known; a success that never was is longer ago than any period."""
+    never = {"connected_time": 0, "since_last.synchronization": 0xFFFF}
+
+    assert never == knowing().facts()
     assert knowing().imei is None
     assert "" == knowing().language
 

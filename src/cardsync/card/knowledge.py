@@ -136,8 +136,9 @@ class Knowledge:
         """Give every fact that is known, with those of the last success as `last.*`."""
         known = dict(self._facts)
         known["connected_time"] = min(int(self._connected // 60), _LARGEST)
-        since = self._since(_LAST_TIME)
-        if since is not None:
+        if not self._memory.read(_LAST) and not self._memory.read(_LAST_TIME):
+            known["since_last.synchronization"] = _LARGEST  # never: longer than any period
+        elif (since := self._since(_LAST_TIME)) is not None:
             known["since_last.synchronization"] = since
         remembered = _decode(self._memory.read(_LAST))
         return known | {f"last.{name}": value for name, value in remembered.items()}
