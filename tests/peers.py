@@ -4,6 +4,8 @@ import ctypes.util
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,10 @@ PACKAGES = {
     "wbxml2xml": "libwbxml2-utils",
     "xml2wbxml": "libwbxml2-utils",
     "Net::SMPP": "libnet-smpp-perl",
+    "opensc-tool": "opensc",
+    "pcscd": "pcscd",
+    "/etc/reader.conf.d/vpcd": "vsmartcard-vpcd",
+    "python:smartcard": "python3-pyscard",
 }
 """The Debian package in which each peer comes; `tools/peers.sh` installs them."""
 

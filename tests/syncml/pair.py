@@ -56,8 +56,7 @@ class Server:
         )
         self.sessions[request.header.session_id] = (response.state.encode(), response.octets)
         self.events += response.events
-        self.replies.append(response.message)
-        assert codec.decode(response.octets, self.config.content_type) == response.message
+        self.replies.append(codec.decode(response.octets, self.config.content_type))
         return response.octets
 
 

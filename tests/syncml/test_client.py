@@ -192,7 +192,7 @@ def test_status_that_does_not_come() -> None:
     """A command without its Status may not have been done: nothing is agreed."""
     line = Line()
     line.store.put("a", b"x")
-    line.initialized().say(Status(1, 2, 3, "Sync", 200)).say()
+    line.initialized().say(Status(1, 2, 3, "Sync", 200))
 
     assert 412 == line.status
     assert () == tuple(line.store.anchors())
@@ -208,7 +208,7 @@ def test_item_that_the_server_refuses() -> None:
         for n, code, name in ((2, 201, "a"), (3, 420, "b"))
     )
 
-    line.initialized().say(Status(1, 2, 3, "Sync", 200), good, bad).say()
+    line.initialized().say(Status(1, 2, 3, "Sync", 200), good, bad)
 
     assert line.session.result is not None
     (database,) = line.session.result.databases
@@ -225,7 +225,7 @@ def test_object_that_the_server_cannot_take() -> None:
     assert line.request is not None
     (sent,) = [each for each in line.request.commands if isinstance(each, Sync)]
     assert () == sent.commands
-    line.say(Status(1, 2, 3, "Sync", 200)).say()
+    line.say(Status(1, 2, 3, "Sync", 200))
     assert 413 == line.status
 
 
@@ -280,7 +280,7 @@ def test_refresh_that_brings_nothing_takes_nothing() -> None:
     line = Line(AlertCode.REFRESH_FROM_SERVER)
     line.store.put("a", b"x")
 
-    line.initialized(205).say(Status(1, 2, 3, "Sync", 200)).say()
+    line.initialized(205).say(Status(1, 2, 3, "Sync", 200))
 
     assert 412 == line.status
     assert {"a": b"x"} == line.store.items()

@@ -24,6 +24,9 @@ app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is
 _PASSWORD = "CARDSYNC_SYNCML_PASSWORD"  # noqa: S105  # the name of a variable
 _USERS = "CARDSYNC_SYNCML_USERS"
 
+MaxMessage = Annotated[
+    int, typer.Option(help="Largest message in octets.", min=1024, max=1_048_576)
+]
 Databases = Annotated[
     list[str], typer.Argument(metavar="DATABASE=FOLDER...", help="Or DATABASE=FILE.sqlite#TABLE.")
 ]
@@ -83,6 +86,7 @@ def serve(
     ] = None,
     scheme: Annotated[Scheme, typer.Option("--auth", help="What is asked for.")] = Scheme.MD5,
     rule: Annotated[Rule, typer.Option(help="Who wins a conflict.")] = Rule.CLIENT,
+    max_message: MaxMessage = 262_144,
     content_type: ContentType = "*/*",
 ) -> None:
     """Serve SyncML at http://HOST:PORT/syncml, XML and WBXML, 1.0 to 1.2."""
@@ -92,7 +96,7 @@ def serve(
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
 
     rules = dict(zip(Rule, datastore.Rule, strict=True))
-    settings = Settings(_accounts(user, users), auth.Scheme[scheme.name], rules[rule])
+    settings = Settings(_accounts(user, users), auth.Scheme[scheme.name], rules[rule], max_message)
     sources = [open_source(each, content_type) for each in databases]
     server = HttpServer(host, port, SyncmlServer(sources, settings).serve)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -112,9 +116,6 @@ Url = Annotated[str, typer.Argument(help="Of the server, such as http://127.0.0.
 User = Annotated[
     str | None,
     typer.Option(metavar="NAME:PASSWORD", help=f"The password may stand in {_PASSWORD}."),
-]
-MaxMessage = Annotated[
-    int, typer.Option(help="Largest message in octets.", min=1024, max=1_048_576)
 ]
 
 

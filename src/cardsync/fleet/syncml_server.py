@@ -26,7 +26,7 @@ from cardsync.terminal.databases.indexed import IndexedServer
 from cardsync.terminal.databases.sources import Source
 
 MAX_MESSAGE = 1 << 20
-"""Octets of a message that we announce to take (MaxMsgSize), and of a request's body."""
+"""Octets of a message, and of the body of a request, that we take at all."""
 
 _SESSIONS = 4096
 _UNSUPPORTED = 415
@@ -45,11 +45,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Who may come in, by name and password (nobody named: everyone), and who wins conflicts."""
+    """Who may come in, by name and password (nobody named: everyone), and who wins conflicts.
+
+    `max_message` is the MaxMsgSize that we announce, in octets.
+    """
 
     users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     scheme: auth.Scheme = auth.Scheme.MD5
     rule: Rule = Rule.CLIENT_WINS
+    max_message: int = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -156,7 +160,7 @@ class SyncmlServer:
             resp_uri=f"{ours}?s={key}",
             devinf=describe(version, ours, "server", self._sources.values()),
             peer_known=device.described,
-            max_msg_size=MAX_MESSAGE,
+            max_msg_size=self._settings.max_message,
         )
 
     def _anchor(self) -> str:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import md5
@@ -73,6 +74,10 @@ class AuthResult:
     ok: bool
     identity: str = ""
     challenge: Challenge | None = None
+
+
+Authenticate = Callable[[Proof | None, str], AuthResult]
+"""Judge what a peer (its LocURI) showed; None is shown where it gave no credentials."""
 
 
 def digest(user: str, password: bytes, nonce: bytes, version: Version) -> bytes:

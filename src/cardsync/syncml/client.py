@@ -7,22 +7,27 @@
 
 What the server does wrong, or refuses, is a result with its SyncML status, never an exception.
 After a failure of the carrier the caller may send the same octets again, or drop the session:
-nothing was agreed, and the next session sends the same changes once more.
+nothing was agreed, and the next session sends the same changes once more, or goes on with what
+is left of them if it gets `interrupted`.
 
     phase            we sent                       a message without Final    with Final
     INITIALIZATION   1  credentials, Put, Alert    Alert 222                  CHANGES
     CHANGES          3  Sync, in several messages  (goes on sending)          (goes on sending)
     RECEIVING        3  all of it                  Status, Map, Alert 222     MAPPING, or DONE
     MAPPING          5  Status, Map                Alert 222                  DONE
+    SUSPENDING       Alert 224                     DONE                       DONE
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import IntEnum
+from typing import Final
 
 from cardsync.errors import PeerError
-from cardsync.syncml import auth, codec, description, incoming
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml import codec, description
+from cardsync.syncml.answering import answers, refuse, unfinished_object
+from cardsync.syncml.correspondence import Correspondence
 from cardsync.syncml.elements import (
     Alert,
     AlertCode,
@@ -31,13 +36,10 @@ from cardsync.syncml.elements import (
     Item,
     Location,
     Message,
-    Meta,
     Put,
     Results,
     Status,
     Sync,
-    SyncHdr,
-    Version,
 )
 from cardsync.syncml.events import (
     Event,
@@ -47,37 +49,19 @@ from cardsync.syncml.events import (
     SyncTypeChanged,
 )
 from cardsync.syncml.kinds import kind_of
-from cardsync.syncml.letter import Letter
-from cardsync.syncml.replica import DatabaseRequest, Replica
+from cardsync.syncml.letter import Owed
+from cardsync.syncml.replica import Replica
+from cardsync.syncml.request import ClientConfig, DatabaseRequest, Interrupted
 from cardsync.syncml.status import StatusCode
 
 MAX_ROUND_TRIPS = 20_000
 """After so many messages the server is taken to go round in circles."""
 
+_HEARD: Final = {AlertCode.NEXT_MESSAGE, AlertCode.RESULT, AlertCode.DISPLAY,
+                 AlertCode.NO_END_OF_DATA, AlertCode.SUSPEND}  # fmt: skip
+"""Alerts of a server that ask for nothing but to be answered."""
 
-@dataclass(frozen=True, slots=True)
-class ClientConfig:
-    """One session: `url` of the server, `device_id` of ours such as "IMEI:490154203237518".
-
-    `put_devinf` says that the server does not know our device information yet, `get_devinf`
-    that we do not know its. Sizes in octets.
-    """
-
-    url: str
-    device_id: str
-    session_id: str
-    databases: tuple[DatabaseRequest, ...]
-    version: Version = Version.V1_2
-    content_type: str = codec.WBXML
-    max_msg_size: int = 65536
-    max_obj_size: int = incoming.MAX_OBJECT
-    account: auth.Account | None = None
-    devinf: DevInf | None = None
-    put_devinf: bool = True
-    get_devinf: bool = False
-
-
-__all__ = ["ClientConfig", "ClientSession", "DatabaseRequest"]
+__all__ = ["ClientConfig", "ClientSession", "DatabaseRequest", "Interrupted"]
 
 
 class _Phase(IntEnum):
@@ -86,28 +70,30 @@ class _Phase(IntEnum):
     RECEIVING = 4
     MAPPING = 5
     DONE = 6
+    SUSPENDING = 7
 
 
 class ClientSession:
     """A session: `data_to_send`, `receive_data`, `events`, `result`; it touches nothing else."""
 
     def __init__(self, config: ClientConfig) -> None:
-        self.url = config.url
         self.result: SessionResult | None = None
         self._config = config
-        self._account = config.account
-        self._challenged = False
-        self._authenticated = False
+        self._line = Correspondence(config)
         self._phase = _Phase.INITIALIZATION
-        self._msg_id = 0
-        self._limit = config.max_msg_size
+        self._suspending = False
         self._replicas = [Replica(each, config.max_obj_size) for each in config.databases]
         self._events: list[Event] = []
-        self._owed: list[Callable[[Letter], None]] = []  # what the next message answers
+        self._owed: Owed = deque()
         self._alerts: dict[tuple[int, int], Replica] = {}
         self._outbox: bytes | None = None
         self._sent = self._received = self._trips = 0
         self._initialize()
+
+    @property
+    def url(self) -> str:
+        """Where the next message goes."""
+        return self._line.url
 
     def data_to_send(self) -> bytes | None:
         """Give the next message, once; None while an answer is awaited or when all is over."""
@@ -121,6 +107,15 @@ class ClientSession:
         happened, self._events = self._events, []
         return happened
 
+    @property
+    def interrupted(self) -> tuple[Interrupted | None, ...]:
+        """Give what the next session needs to go on with each database, if this one breaks off."""
+        return tuple([replica.interrupted() for replica in self._replicas])
+
+    def suspend(self) -> None:
+        """Break off, in order, after the answer that is awaited. DS Protocol 1.2."""
+        self._suspending = True
+
     def receive_data(self, octets: bytes) -> None:
         """Take the server's answer to the message sent last."""
         self._received += len(octets)
@@ -130,48 +125,31 @@ class ClientSession:
         except PeerError as exc:
             self._finish(exc.answer or StatusCode.BAD_REQUEST)
 
+    # --- what the server says ---------------------------------------------------------------
+
     def _take(self, message: Message) -> None:
-        header = message.header
-        if header.session_id != self._config.session_id or self._trips > MAX_ROUND_TRIPS:
-            raise PeerError("not an answer of this session", answer=StatusCode.BAD_REQUEST)
-        self.url = header.resp_uri or self.url
-        if header.meta and header.meta.max_msg_size:
-            self._limit = min(self._config.max_msg_size, header.meta.max_msg_size)
-        refused = self._check_header(message)
-        if refused:
-            self._refused(refused)
-            return
-        if not header.no_resp:
-            self._owe(message, 0, "SyncHdr", StatusCode.OK)
-        for command in message.commands:
-            self._serve(message, command)
-        if header.no_resp:
-            self._owed.clear()
-        self._advance(final=message.final)
-
-    def _check_header(self, message: Message) -> Status | None:
-        """Give the Status by which the server refuses our message; None if it took it."""
-        for command in message.commands:
-            if not isinstance(command, Status) or command.cmd_ref != 0:
-                continue
-            if command.msg_ref != self._msg_id:
-                continue
-            if not 200 <= command.code < 300:
-                return command
-            if command.code == StatusCode.AUTHENTICATED:
-                self._authenticated = True
-        return None
-
-    def _refused(self, status: Status) -> None:
-        """Show other credentials if the server challenges us, once; else this is the end."""
-        wanted = status.code in (StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS)
-        if wanted and status.chal and self._account and not self._challenged:
-            challenge = auth.read_challenge(status.chal)
-            self._challenged = True
-            self._account = replace(self._account, scheme=challenge.scheme, nonce=challenge.nonce)
+        refused = self._line.take(message)
+        if self._trips > MAX_ROUND_TRIPS:
+            raise PeerError("a server that never ends", answer=StatusCode.BAD_REQUEST)
+        if refused and self._line.try_again(refused):
             self._initialize()
+            return
+        if refused:
+            self._finish(refused.code)
+            return
+        status, code = self._line.judge(message)
+        self._owed.append(status)
+        for command in message.commands:
+            if code and not isinstance(command, Status):
+                self._owe(message, command, code)
+            else:
+                self._serve(message, command)
+        if message.header.no_resp:
+            self._owed.clear()
+        if code:
+            self._answer(final=True)
         else:
-            self._finish(status.code)
+            self._advance(final=message.final)
 
     def _serve(self, message: Message, command: Command) -> None:
         match command:
@@ -186,39 +164,40 @@ class ClientSession:
             case Get():
                 self._on_get(message, command)
             case _:
-                self._owe_for(message, command, StatusCode.NOT_SUPPORTED)
+                self._owe(message, command, StatusCode.NOT_SUPPORTED)
 
     def _on_status(self, status: Status) -> None:
-        if status.cmd == "Alert" and (status.msg_ref, status.cmd_ref) in self._alerts:
-            if status.code not in (StatusCode.OK, StatusCode.REFRESH_REQUIRED):
-                self._alerts[status.msg_ref, status.cmd_ref].stop(status.code)
+        alerted = self._alerts.get((status.msg_ref, status.cmd_ref))
+        if status.cmd == "Alert" and alerted:
+            alerted.on_alert_status(status)
             return
-        for replica in self._replicas:
-            replica.on_status(status)
+        for each in self._replicas:
+            each.on_status(status)
 
     def _on_alert(self, message: Message, alert: Alert) -> None:
         """Take the server's choice of kind and its anchors; other Alerts ask for nothing."""
         if kind_of(alert.code) is None:
-            known = alert.code in (AlertCode.NEXT_MESSAGE, AlertCode.RESULT, AlertCode.DISPLAY)
-            code = StatusCode.OK if known else StatusCode.NOT_SUPPORTED
-            self._owe_for(message, alert, code)
+            known = alert.code in _HEARD
+            self._owe(message, alert, StatusCode.OK if known else StatusCode.NOT_SUPPORTED)
+            for replica in self._living() if alert.code == AlertCode.NO_END_OF_DATA else ():
+                replica.stop(StatusCode.SIZE_MISMATCH)
+            self._suspending |= alert.code == AlertCode.SUSPEND
             return
         codes: list[StatusCode] = []
         items: list[Item] = []
         for item in alert.items:
-            replica = self._named(item.target, item.source)
-            if replica is None:
+            named = self._named(item.target, item.source)
+            if named is None:
                 codes.append(StatusCode.NOT_FOUND)
                 continue
-            before = replica.kind
-            code, nexts = replica.on_alert(alert.code, item)
+            before = named.kind
+            code, nexts = named.on_alert(alert.code, item)
             codes.append(code)
             items.extend(nexts)
-            if replica.kind is not before:
-                name = replica.store.name
-                self._events.append(SyncTypeChanged(name, before, replica.kind))
+            if named.kind is not before:
+                self._events.append(SyncTypeChanged(named.store.name, before, named.kind))
         code = max(codes, default=StatusCode.INCOMPLETE)
-        self._owe_for(message, alert, code, tuple(items))
+        self._owe(message, alert, code, tuple(items))
 
     def _on_sync(self, message: Message, sync: Sync) -> None:
         """Apply the server's changes."""
@@ -230,59 +209,67 @@ class ClientSession:
             code = StatusCode.FORBIDDEN
         elif sync.commands and not replica.allows_changes():
             code = StatusCode.NOT_ALLOWED
-        self._owe_for(message, sync, code)
+        self._owe(message, sync, code)
         if code is not StatusCode.OK or replica is None:
             for command in sync.commands:
-                self._owe_for(message, command, code)
+                self._owe(message, command, code)
             return
-        results = replica.apply(sync)
-        if results:
+        outcomes, unfinished = replica.apply(sync)
+        if outcomes:
             self._events.append(replica.applied())
-        msg_id = message.header.msg_id
-        self._owed.append(
-            lambda letter: letter.extend(incoming.statuses(sync, results, msg_id, letter.number))
-        )
+        self._owed.extend(answers(sync.commands, outcomes, replica.store, message.header.msg_id))
+        self._owed.extend(map(unfinished_object, unfinished))
 
     def _on_devinf(self, message: Message, command: Put | Results) -> None:
         devinf = description.told(command)
         if devinf is not None:
             self._events.append(PeerDescribed(devinf))
-        self._owe_for(message, command, StatusCode.OK)
+        self._owe(message, command, StatusCode.OK)
 
     def _on_get(self, message: Message, command: Get) -> None:
         """Give our device information; there is nothing else to get."""
         config = self._config
         results = description.answer(command, config.devinf, message.header, config.content_type)
-        self._owe_for(message, command, StatusCode.OK if results else StatusCode.NOT_FOUND)
+        self._owe(message, command, StatusCode.OK if results else StatusCode.NOT_FOUND)
         if results:
-            self._owed.append(lambda letter: letter.add(replace(results, cmd_id=letter.number())))
+            self._owed.append(results)
+
+    # --- what we say ------------------------------------------------------------------------
 
     def _initialize(self) -> None:
         """Package 1: who we are, what we can, what we want."""
-        letter = self._begin_letter()
+        letter = self._line.begin()
         self._owed.clear()
-        devinf, version = self._config.devinf, self._config.version
-        content_type = self._config.content_type
-        if devinf and self._config.put_devinf:
-            letter.add(description.tell(letter.number(), devinf, version, content_type))
-        if self._config.get_devinf:
-            letter.add(description.ask(letter.number(), version, content_type))
+        config, kind = self._config, self._config.content_type
+        if config.devinf and config.put_devinf:
+            put = description.tell(config.devinf, config.version, kind)
+            if not letter.add(put):
+                letter.add(
+                    description.tell(description.shorter(config.devinf), config.version, kind)
+                )
+        if config.get_devinf:
+            letter.add(description.ask(config.version, kind))
         self._alerts = {}
         for replica in self._replicas:
-            alert = replica.alert(letter.number())
-            letter.add(alert)
-            self._alerts[self._msg_id, alert.cmd_id] = replica
+            number = letter.add(replica.alert())
+            self._alerts[self._line.msg_id, number] = replica
+            if not number:
+                replica.stop(StatusCode.TOO_LARGE)
         self._outbox = letter.encode(final=True)
 
     def _advance(self, *, final: bool) -> None:
         """Move on after a message of the server; see the table at the top."""
-        if self._phase is _Phase.INITIALIZATION and final:
+        if self._phase is _Phase.SUSPENDING:
+            self._finish(StatusCode.CANCELLED)
+        elif self._suspending:
+            self._break_off()
+        elif self._phase is _Phase.INITIALIZATION and final:
             self._begin_changes()
         elif self._phase is _Phase.CHANGES:
             self._send_changes()
         elif self._phase is _Phase.RECEIVING and final:
             self._end_receiving()
-        elif self._phase is _Phase.MAPPING and not self._has_maps():
+        elif self._phase is _Phase.MAPPING and not self._owes() and (final or not self._waits()):
             self._finish(StatusCode.OK)
         else:
             self._answer(final=self._phase is _Phase.MAPPING)
@@ -291,7 +278,7 @@ class ClientSession:
         for replica in self._replicas:
             if replica.alive and not replica.agreed_to:
                 replica.stop(StatusCode.INCOMPLETE)
-        if not any(replica.alive for replica in self._replicas):
+        if not self._living():
             self._finish(StatusCode.OK)
             return
         for replica in self._living():
@@ -301,14 +288,14 @@ class ClientSession:
 
     def _send_changes(self) -> None:
         """Send our changes until the message is full. Package 3."""
-        letter = self._begin_letter()
-        self._pay(letter)
-        for replica in self._living():
+        letter = self._line.begin()
+        final = letter.pay(self._owed)
+        for replica in self._living() if final else ():
             if not replica.sent_all:
                 replica.send(letter)
             if not replica.sent_all:
+                final = False
                 break
-        final = all(replica.sent_all for replica in self._living())
         if final:
             self._phase = _Phase.RECEIVING
         self._outbox = letter.encode(final=final)
@@ -316,7 +303,7 @@ class ClientSession:
     def _end_receiving(self) -> None:
         for replica in self._living():
             replica.received_all()
-        if self._owed or self._has_maps():
+        if self._owes():
             self._phase = _Phase.MAPPING
             self._answer(final=True)
         else:
@@ -324,14 +311,26 @@ class ClientSession:
 
     def _answer(self, *, final: bool) -> None:
         """Answer what the server sent, with our names of what it added. Package 5, or 1."""
-        letter = self._begin_letter()
-        self._pay(letter)
-        for replica in self._living():
-            if replica.has_maps and self._phase is not _Phase.INITIALIZATION:
-                replica.send_maps(letter)
+        letter = self._line.begin()
+        if letter.pay(self._owed) and self._phase is not _Phase.INITIALIZATION:
+            for replica in self._living():
+                if replica.has_maps:
+                    replica.send_maps(letter)
         if not final:
-            letter.add(Alert(letter.number(), AlertCode.NEXT_MESSAGE))
-        self._outbox = letter.encode(final=final and not self._has_maps())
+            letter.ask(Alert(0, AlertCode.NEXT_MESSAGE))
+        self._outbox = letter.encode(final=final and not self._owes())
+
+    def _break_off(self) -> None:
+        """Say of each database that we suspend, and end with the answer."""
+        if self._phase is _Phase.INITIALIZATION:
+            self._finish(StatusCode.CANCELLED)
+            return
+        self._phase = _Phase.SUSPENDING
+        letter = self._line.begin()
+        letter.pay(self._owed)
+        for replica in self._living():
+            letter.ask(replica.suspend())
+        self._outbox = letter.encode(final=True)
 
     def _finish(self, code: int) -> None:
         """End the session and agree on what went well."""
@@ -348,42 +347,22 @@ class ClientSession:
         )
         self._events.append(Finished(self.result))
 
-    def _begin_letter(self) -> Letter:
-        self._msg_id += 1
-        account, cred, name = self._account, None, None
-        if account and not self._authenticated:
-            cred = auth.credential(account, self._config.version)
-        if account and account.scheme is auth.Scheme.MD5:
-            name = account.user  # a digest does not tell it
-        own = Meta(max_msg_size=self._config.max_msg_size) if self._msg_id == 1 else None
-        header = SyncHdr(
-            session_id=self._config.session_id,
-            msg_id=self._msg_id,
-            target=Location(self.url),
-            source=Location(self._config.device_id, name),
-            version=self._config.version,
-            cred=cred,
-            meta=own,
-        )
-        return Letter(header, self._config.content_type, self._limit)
-
-    def _pay(self, letter: Letter) -> None:
-        """Write what the server is owed, in its order."""
-        for owed in self._owed:
-            owed(letter)
-        self._owed.clear()
-
     def _owe(
-        self, message: Message, ref: int, name: str, code: int, items: tuple[Item, ...] = ()
-    ) -> None:
-        status = Status(0, message.header.msg_id, ref, name, code, items=items)
-        self._owed.append(lambda letter: letter.add(replace(status, cmd_id=letter.number())))
-
-    def _owe_for(
         self, message: Message, command: Command, code: int, items: tuple[Item, ...] = ()
     ) -> None:
+        """Owe the server a Status for a command."""
         if not getattr(command, "no_resp", False):
-            self._owe(message, command.cmd_id, type(command).__name__, code, items)
+            named = refuse(command, code, message.header.msg_id, refs=self._config.references)
+            self._owed.append(replace(named, items=items))
+
+    def _owes(self) -> bool:
+        """Say whether there is anything that the server waits for: a header answered is nothing."""
+        maps = any(replica.has_maps for replica in self._living())
+        return maps or any(not isinstance(e, Status) or e.cmd_ref for e in self._owed)
+
+    def _waits(self) -> bool:
+        """Say whether the server has yet to answer something."""
+        return any(replica.waits for replica in self._living())
 
     def _named(self, ours: Location | None, theirs: Location | None) -> Replica | None:
         for replica in self._living():
@@ -391,8 +370,5 @@ class ClientSession:
                 return replica
         return None
 
-    def _living(self) -> list[Replica]:
+    def _living(self) -> Sequence[Replica]:
         return [replica for replica in self._replicas if replica.alive]
-
-    def _has_maps(self) -> bool:
-        return any(replica.has_maps for replica in self._living())

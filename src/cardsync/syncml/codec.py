@@ -18,6 +18,7 @@ octets for its length, and XML what its escapes take.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from cardsync.errors import LocalError
@@ -56,6 +57,15 @@ def decode(octets: bytes, content_type: str) -> Message:
     raise MalformedMessage("not a representation of SyncML", answer=UNSUPPORTED_TYPE)
 
 
+def encode_item(item: Item, content_type: str) -> bytes:
+    """Write one item for `MessageBuilder.put`; `LocalError` if it cannot be written."""
+    writer = _writer(content_type, Version.V1_2)
+    before = len(writer.pieces)
+    writing.item(writer, item)
+    writer.settle()
+    return b"".join(writer.pieces[before:])
+
+
 def encoded_size(element: Command | Item, content_type: str) -> int:
     """Count the octets that one command or item adds to a message."""
     writer = _writer(content_type, Version.V1_2)
@@ -77,18 +87,30 @@ class MessageBuilder:
     After a `LocalError` of an element that cannot be written the message is as it was before.
     """
 
-    __slots__ = ("_limit", "_open", "_size", "_tail", "_writer")
+    __slots__ = (
+        "_begin_of_body",
+        "_content_type",
+        "_header",
+        "_open",
+        "_size",
+        "_tail",
+        "_writer",
+        "limit",
+    )
 
     def __init__(self, header: SyncHdr, content_type: str, limit: int | None = None) -> None:
         """Begin with the header; `LocalError` if already that is too long."""
         self._writer = _writer(content_type, header.version)
-        self._limit = limit
+        self._content_type = content_type
+        self.limit = limit
+        self._header = header
         self._open: list[str] = []
         mark = self._writer.mark()
         writing.end(self._writer, final=True)
         self._tail = self._writer.size(mark)
         self._writer.back(mark)
         writing.begin(self._writer, header)
+        self._begin_of_body = len(self._writer.pieces)
         self._size = self._writer.size((0, 0))
         if limit is not None and self.size > limit:
             raise LocalError(f"a header of {self.size} octets in a message of {limit}")
@@ -101,11 +123,17 @@ class MessageBuilder:
     @property
     def room(self) -> int | None:
         """How many octets more there may be; None without a limit."""
-        return None if self._limit is None else self._limit - self.size
+        return None if self.limit is None else self.limit - self.size
 
     def add(self, element: Command | Item) -> bool:
         """Write an element into what is open; False, and nothing is written, if it does not fit."""
         return self._keep(lambda: _write(self._writer, element))
+
+    def put(self, item: bytes) -> None:
+        """Put what `encode_item` wrote into what is open; the caller has seen that it fits."""
+        self._writer.settle()
+        self._writer.pieces.append(item)
+        self._size += len(item)
 
     def begin(self, container: Container) -> bool:
         """Open a command for what follows; what it holds itself is not looked at."""
@@ -124,11 +152,18 @@ class MessageBuilder:
         """Close the command that was opened last."""
         self._writer.close(self._open.pop())
 
-    def finish(self, *, final: bool) -> bytes:
-        """Close all that is open and give the message; `final` ends the package."""
+    def finish(self, *, final: bool, no_resp: bool = False) -> bytes:
+        """Close all that is open and give the message; `final` ends the package.
+
+        `no_resp` is put into the header now, if only now it is known that nothing is asked.
+        """
         while self._open:
             self.end()
         writing.end(self._writer, final=final)
+        if no_resp:
+            head = _writer(self._content_type, self._header.version)
+            writing.begin(head, replace(self._header, no_resp=True))
+            return b"".join((*head.pieces, *self._writer.pieces[self._begin_of_body :]))
         return b"".join(self._writer.pieces)
 
     def _keep(self, write: Callable[[], None]) -> bool:
@@ -140,7 +175,7 @@ class MessageBuilder:
             self._writer.back(mark)
             raise
         added = self._writer.size(mark)
-        if self._limit is not None and self.size + added > self._limit:
+        if self.limit is not None and self.size + added > self.limit:
             self._writer.back(mark)
             return False
         self._size += added

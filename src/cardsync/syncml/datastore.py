@@ -10,12 +10,17 @@ the server's name (GUID), until the client has answered with its own.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 ANY_TYPE = "*/*"
 """The content type of a datastore that takes items of any type and tells that of each."""
+
+
+LEAST_EMPTYING = 5
+"""Items whose deletion may be that of everything."""
 
 
 class ChangeKind(IntEnum):
@@ -173,3 +178,47 @@ class ServerDatastore(Datastore, Protocol):
 
     def keep(self, losers: Sequence[Change]) -> None:
         """Keep the versions that lost a conflict where a person can read them."""
+
+
+# --- what a datastore may offer besides -----------------------------------------------------
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A datastore that can say beforehand how much there is to be sent (NumberOfChanges)."""
+
+    def count(self, since: str | None) -> int:
+        """Count what `changes` would yield."""
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """A datastore that can undo what a peer asked, so that Atomic can be served."""
+
+    def atomic(self) -> AbstractContextManager[None]:
+        """Undo all that was done within if an exception leaves the block."""
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A datastore with a safety stop; one that is none has no stop, and everything is allowed."""
+
+    allows_slow: bool
+    """Its rule allows a slow synchronization, or a refresh, that was not asked for."""
+
+    allows_emptying: bool
+    """Its rule allows a peer to delete all, or nearly all, of its items."""
+
+    def size(self) -> int:
+        """Count the items."""
+
+
+def would_empty(store: object, size: int, deleted: int) -> bool:
+    """Say whether the safety stop holds the deletion of so many of `size` items back.
+
+    Nearly all counts as all, for a session may come in several messages. The deletion of fewer
+    than five items stops nothing: a person may well mean it.
+    """
+    if not isinstance(store, Guarded) or store.allows_emptying:
+        return False
+    return deleted >= LEAST_EMPTYING and (size - deleted) * 10 < size

@@ -4,19 +4,30 @@ OMA DS Protocol 1.2, "Device information exchange"; its address is that of the v
 "./devinf12".
 """
 
+from dataclasses import replace
+
 from cardsync.syncml.codec import media_type
 from cardsync.syncml.devinf import DevInf
-from cardsync.syncml.elements import Get, Item, Location, Meta, Put, Results, SyncHdr, Version
+from cardsync.syncml.elements import (
+    Get,
+    Item,
+    Location,
+    Meta,
+    Put,
+    Results,
+    SyncHdr,
+    Version,
+)
 
 
-def ask(number: int, version: Version, content_type: str) -> Get:
+def ask(version: Version, content_type: str) -> Get:
     """Ask for the peer's device information."""
-    return Get(number, (Item(target=Location(_uri(version))),), _meta(content_type))
+    return Get(0, (Item(target=Location(_uri(version))),), _meta(content_type))
 
 
-def tell(number: int, devinf: DevInf, version: Version, content_type: str) -> Put:
+def tell(devinf: DevInf, version: Version, content_type: str) -> Put:
     """Give ours unasked."""
-    return Put(number, (Item(source=Location(_uri(version)), data=devinf),), _meta(content_type))
+    return Put(0, (Item(source=Location(_uri(version)), data=devinf),), _meta(content_type))
 
 
 def answer(get: Get, devinf: DevInf | None, header: SyncHdr, content_type: str) -> Results | None:
@@ -39,6 +50,12 @@ def answer(get: Get, devinf: DevInf | None, header: SyncHdr, content_type: str) 
 def told(command: Put | Results) -> DevInf | None:
     """Take the peer's device information; None if the command has something else."""
     return next((item.data for item in command.items if isinstance(item.data, DevInf)), None)
+
+
+def shorter(devinf: DevInf) -> DevInf:
+    """Leave out the properties of content types, for a message that has no room for them."""
+    stores = tuple([replace(each, ct_caps=()) for each in devinf.datastores])
+    return replace(devinf, datastores=stores, ct_caps=())
 
 
 def _uri(version: Version) -> str:

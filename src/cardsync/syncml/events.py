@@ -55,11 +55,15 @@ class SyncTypeChanged:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Changes of the peer were applied; `failed` were refused."""
+    """Changes of the peer were applied; `failed` were refused.
+
+    `announced` is how many the peer said that there would be (NumberOfChanges), if it said so.
+    """
 
     database: str
     counts: Counts
     failed: int
+    announced: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

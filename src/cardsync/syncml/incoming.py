@@ -1,36 +1,36 @@
-"""The commands of a peer's Sync as changes, and the Status commands that they are owed.
+"""The commands of a peer's Sync as changes.
 
-OMA SyncML Representation Protocol 1.2, Status: one Status for a command whose items all went
-alike, without references; else one for each item, with its reference.
+OMA DS Protocol 1.2, "Large object handling"; Representation Protocol 1.2, Atomic and Sequence.
 """
 
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from cardsync.syncml.codec import media_type
 from cardsync.syncml.datastore import ANY_TYPE, Change, ChangeKind
 from cardsync.syncml.elements import (
     Add,
+    Atomic,
     Command,
     Delete,
     Item,
     Meta,
     Replace,
-    Status,
-    Sync,
 )
+from cardsync.syncml.elements import Sequence as Ordered
 from cardsync.syncml.status import StatusCode
 
-MAX_OBJECT = 1 << 24
+MAX_OBJECT: Final = 1 << 24
 """Octets of an object that we put together from chunks."""
 
 Naming = Callable[[ChangeKind, Item], Change | None]
 """How a role reads the names of an item: a Change without its data; None if one is missing."""
 
 Manipulation = Add | Replace | Delete
-_KINDS = {Add: ChangeKind.ADD, Replace: ChangeKind.REPLACE, Delete: ChangeKind.DELETE}
+_KINDS: Final = {Add: ChangeKind.ADD, Replace: ChangeKind.REPLACE, Delete: ChangeKind.DELETE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,23 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An item of the peer: the change that it asks for, or the code that it is owed already."""
+    """An item of the peer: the change that it asks for, or the code that it is owed already.
+
+    `atomic` is the CmdID of the Atomic in which it stands, 0 if in none.
+    """
 
     command: Manipulation
     item: Item
     change: Change | None
     code: int = 0
+    atomic: int = 0
 
 
 class Receiver:
-    """Reads the items of one Sync; `chunk` is what an earlier message left unfinished."""
+    """Reads the items of one Sync; `chunk` is what an earlier message left unfinished.
+
+    `unfinished` are the items of which the end never came. DS Protocol 1.2, Alert 223.
+    """
 
     def __init__(
         self, database: str, content_type: str, naming: Naming, chunk: Chunk | None
@@ -63,22 +70,40 @@ class Receiver:
         self._content_type = media_type(content_type)
         self._naming = naming
         self.chunk = chunk
+        self.unfinished: list[str] = []
 
-    def read(self, sync: Sync) -> Iterator[Received]:
+    def read(self, commands: Sequence[Command], atomic: int = 0) -> Iterator[Received]:
         """Give every item of the commands that we serve, in order."""
-        for command in sync.commands:
-            if isinstance(command, Add | Replace | Delete):
-                for item in command.items:
-                    yield self._read(command, item)
+        for command in commands:
+            match command:
+                case Add() | Replace() | Delete():
+                    for item in command.items:
+                        yield self._read(command, item, atomic)
+                case Ordered():
+                    yield from self.read(command.commands, atomic)
+                case Atomic() if not atomic and _is_whole(command.commands):
+                    yield from self.read(command.commands, command.cmd_id)
+                case Atomic():
+                    yield from self._unread(command)
 
-    def _read(self, command: Manipulation, item: Item) -> Received:
+    def _read(self, command: Manipulation, item: Item, atomic: int) -> Received:
         code, data = self._data(command, item)
+        if code == StatusCode.CHUNK_ACCEPTED and atomic:
+            self.chunk, code = None, StatusCode.NOT_SUPPORTED
         named = self._naming(_KINDS[type(command)], item)
         if named is None:
             code = StatusCode.INCOMPLETE
         if code or named is None:
-            return Received(command, item, None, code)
-        return Received(command, item, replace(named, data=data))
+            return Received(command, item, None, code, atomic)
+        return Received(command, item, replace(named, data=data), 0, atomic)
+
+    def _unread(self, atomic: Atomic) -> Iterator[Received]:
+        """Give the items of what can only be refused as a whole."""
+        for command in atomic.commands:
+            if isinstance(command, Add | Replace | Delete):
+                for item in command.items:
+                    code = StatusCode.NOT_EXECUTED
+                    yield Received(command, item, None, code, atomic.cmd_id)
 
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):
@@ -97,68 +122,35 @@ class Receiver:
         """Put the chunks of an object together. DS Protocol 1.2, "Large object handling"."""
         before, self.chunk = self.chunk, None
         name = _name(item)
-        if before is not None and (before.database, before.name) == (self._database, name):
+        size = item.meta.size if item.meta else None
+        # A size begins an object: after a break a peer may send again what is here in part.
+        if before is not None and (
+            (before.database, before.name) != (self._database, name) or size
+        ):
+            self.unfinished.append(before.name)
+            before = None
+        if before is not None:
             data = before.data + data
             size = before.size
-        else:
-            size = item.meta.size if item.meta and item.meta.size is not None else len(data)
+        expected = len(data) if size is None else size
         if item.more_data:
-            if max(size, len(data)) > MAX_OBJECT:
+            if max(expected, len(data)) > MAX_OBJECT:
                 return StatusCode.TOO_LARGE, None
-            self.chunk = Chunk(self._database, name, size, data)
+            self.chunk = Chunk(self._database, name, expected, data)
             return StatusCode.CHUNK_ACCEPTED, None
-        if before is not None and size != len(data):
+        if before is not None and expected != len(data):
             return StatusCode.SIZE_MISMATCH, None
         return 0, data
 
 
-def statuses(
-    sync: Sync,
-    results: Sequence[tuple[Received, int]],
-    message: int,
-    number: Callable[[], int],
-) -> Iterator[Status]:
-    """Answer every command of a Sync, in order; commands that we do not serve get 406."""
-    codes: dict[int, list[tuple[Item, int]]] = {}
-    for received, code in results:
-        codes.setdefault(received.command.cmd_id, []).append((received.item, code))
-    for command in sync.commands:
-        name = type(command).__name__
-        if not isinstance(command, Add | Replace | Delete):
-            yield Status(number(), message, command.cmd_id, name, StatusCode.NOT_SUPPORTED)
-        elif not command.no_resp:
-            yield from _answer(command, codes.get(command.cmd_id, []), message, number)
-
-
-def refuse(command: Command, code: int, message: int, number: Callable[[], int]) -> Status:
-    """Answer a whole command."""
-    return Status(number(), message, command.cmd_id, type(command).__name__, code)
-
-
-def _answer(
-    command: Manipulation,
-    codes: Sequence[tuple[Item, int]],
-    message: int,
-    number: Callable[[], int],
-) -> Iterator[Status]:
-    name = type(command).__name__
-    different = {code for _, code in codes}
-    if different <= {StatusCode.OK, StatusCode.ADDED} and len(different) > 1:
-        different = {StatusCode.OK}  # "completed successfully" is true of what was added, too
-    if len(different) <= 1:
-        code = next(iter(different), StatusCode.INCOMPLETE)
-        yield Status(number(), message, command.cmd_id, name, code)
-        return
-    for item, code in codes:
-        yield Status(
-            cmd_id=number(),
-            msg_ref=message,
-            cmd_ref=command.cmd_id,
-            cmd=name,
-            code=code,
-            target_refs=(item.target.uri,) if item.target else (),
-            source_refs=(item.source.uri,) if item.source else (),
-        )
+def _is_whole(commands: Sequence[Command]) -> bool:
+    """Say whether we can do all that stands in an Atomic; Atomic within Atomic is forbidden."""
+    return all(
+        _is_whole(command.commands)
+        if isinstance(command, Ordered)
+        else isinstance(command, Add | Replace | Delete)
+        for command in commands
+    )
 
 
 def _type(command: Manipulation, item: Item) -> str | None:

@@ -45,9 +45,27 @@ KINDS = {
 """By the code of the client's Alert."""
 
 
+BY_SERVER = {
+    AlertCode.TWO_WAY_BY_SERVER: AlertCode.TWO_WAY,
+    AlertCode.ONE_WAY_FROM_CLIENT_BY_SERVER: AlertCode.ONE_WAY_FROM_CLIENT,
+    AlertCode.REFRESH_FROM_CLIENT_BY_SERVER: AlertCode.REFRESH_FROM_CLIENT,
+    AlertCode.ONE_WAY_FROM_SERVER_BY_SERVER: AlertCode.ONE_WAY_FROM_SERVER,
+    AlertCode.REFRESH_FROM_SERVER_BY_SERVER: AlertCode.REFRESH_FROM_SERVER,
+}
+"""What a server asks for by a notification, and a client then asks for in its turn."""
+
+
 def kind_of(code: int) -> AlertCode | None:
     """Give the kind that an Alert asks for; None if it asks for something else."""
-    return next((kind for kind in KINDS if kind == code), None)
+    asked = next((each for each in AlertCode if each == code), None)
+    asked = BY_SERVER.get(asked, asked) if asked else None
+    return asked if asked in KINDS else None
+
+
+def alert_code(kind: AlertCode, *, by_server: bool) -> AlertCode:
+    """Give the code of a client's Alert; `by_server` if a notification has asked for it."""
+    codes = {ordinary: alerted for alerted, ordinary in BY_SERVER.items()}
+    return codes.get(kind, kind) if by_server else kind
 
 
 def becomes(kind: AlertCode, *, agreed: bool) -> AlertCode:

@@ -1,18 +1,19 @@
 """One database of a client's session: what it sends, what it is sent, and what is agreed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cardsync.errors import LocalError
+from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
     Anchors,
     Change,
     ChangeKind,
-    ClientDatastore,
+    Counting,
+    Guarded,
     Mapping,
+    would_empty,
 )
 from cardsync.syncml.elements import (
-    Add,
     Alert,
     AlertCode,
     Anchor,
@@ -21,40 +22,31 @@ from cardsync.syncml.elements import (
     Map,
     MapItem,
     Meta,
-    Replace,
     Status,
     Sync,
 )
 from cardsync.syncml.events import Applied, Counts, DatabaseResult
 from cardsync.syncml.incoming import Chunk, Received, Receiver
-from cardsync.syncml.kinds import KINDS, Sends, becomes, kind_of, may_become
-from cardsync.syncml.letter import Letter, Supply
+from cardsync.syncml.kinds import KINDS, Sends, alert_code, becomes, kind_of, may_become
+from cardsync.syncml.letter import Letter
+from cardsync.syncml.outgoing import Supply
+from cardsync.syncml.request import DatabaseRequest, Interrupted
 from cardsync.syncml.status import StatusCode, succeeded
 
-
-@dataclass(frozen=True, slots=True)
-class DatabaseRequest:
-    """A database to synchronize: ours, the server's name of its own, the kind (200 to 205).
-
-    `now_anchor` names this session and differs from that of the session before.
-    """
-
-    datastore: ClientDatastore
-    target_database: str
-    sync_type: AlertCode
-    now_anchor: str
-
-    def __post_init__(self) -> None:
-        if self.sync_type not in KINDS:
-            raise LocalError(f"{self.sync_type.name} is not asked for by a client")
+_REFUSALS = {StatusCode.REFRESH_REQUIRED, StatusCode.NO_RESUME, StatusCode.NOT_SUPPORTED}
+"""By which a server says that it cannot resume, and begins anew by an Alert of its own."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A command of ours without Status: `items` of a kind, or a Sync or Map (None)."""
+    """A command of ours without Status: `items` of a kind, or a Sync or Map (None).
+
+    `before` is the place in our changes before the message in which it went.
+    """
 
     kind: ChangeKind | None
     items: int
+    before: str
 
 
 class Replica:
@@ -65,19 +57,25 @@ class Replica:
         self.target = request.target_database
         self.status: int = StatusCode.OK
         self.sent_all = False
-        self._asked = request.sync_type
-        self._next = request.now_anchor
+        self._request = request
+        self._resume = request.resume
         self._agreed = next(iter(self.store.anchors()), None)
-        self._kind = becomes(request.sync_type, agreed=self._agreed is not None)
+        self._kind = becomes(request.kind, agreed=self._agreed is not None)
+        if self._resume:
+            self._kind = self._resume.kind
         self._max_obj_size = max_obj_size
         self._peer_max_obj_size: int | None = None
         self._server_next: str | None = None
-        self._token = ""
+        self._token = self._began = ""
+        self._cursor = ""
+        self._begun = False
         self._supply = Supply(())
+        self._counted: int | None = None
         self._waiting: dict[tuple[int, int], _Waiting] = {}
         self._maps: list[Mapping] = []
         self._chunk: Chunk | None = None
         self._forgotten = False
+        self._size = self.store.size() if isinstance(self.store, Guarded) else 0
         self._sent = self._received = Counts()
         self._failed = 0
 
@@ -101,6 +99,11 @@ class Replica:
         """Say whether the server has yet to hear names of ours."""
         return bool(self._maps)
 
+    @property
+    def waits(self) -> bool:
+        """Say whether the server has yet to answer a command of this database."""
+        return bool(self._waiting)
+
     def is_named(self, ours: Location | None, theirs: Location | None) -> bool:
         """Say whether a command of the server means this database."""
         return (ours is not None and _plain(ours.uri) == _plain(self.store.name)) or (
@@ -108,16 +111,29 @@ class Replica:
         )
 
     def stop(self, code: int) -> None:
-        """Give the database up: the server does not take it."""
+        """Give the database up."""
         if self.status == StatusCode.OK:
             self.status = code
 
-    def alert(self, number: int) -> Alert:
-        """Ask for the synchronization. Package 1."""
+    # --- initialization ---------------------------------------------------------------------
+
+    def alert(self) -> Alert:
+        """Ask for the synchronization, or that an interrupted one goes on. Package 1."""
         last = self._agreed.own if self._agreed and KINDS[self._kind].anew else None
-        meta = Meta(anchor=Anchor(self._next, last), max_obj_size=self._max_obj_size)
+        code = alert_code(self._kind, by_server=self._request.by_server)
+        if self._resume:
+            code = AlertCode.RESUME
+        meta = Meta(anchor=Anchor(self._request.now_anchor, last), max_obj_size=self._max_obj_size)
         item = Item(Location(self.target), Location(self.store.name), meta)
-        return Alert(number, self._kind, (item,))
+        return Alert(0, code, (item,))
+
+    def on_alert_status(self, status: Status) -> None:
+        """Take the server's answer to our Alert."""
+        if self._resume and status.code in _REFUSALS:
+            self._resume = None
+            self._kind = becomes(self._request.kind, agreed=self._agreed is not None)
+        elif status.code not in (StatusCode.OK, StatusCode.REFRESH_REQUIRED):
+            self.stop(status.code)
 
     def on_alert(self, code: int, item: Item) -> tuple[StatusCode, tuple[Item, ...]]:
         """Take the server's Alert: the kind it chose and its anchor; give what it is owed."""
@@ -128,19 +144,55 @@ class Replica:
         if kind is None or not may_become(self._kind, kind):
             self.stop(StatusCode.NOT_SUPPORTED)
             return StatusCode.NOT_SUPPORTED, ()
+        unexpected = kind is not self._kind and self._agreed and not self._request.resume
+        if unexpected and isinstance(self.store, Guarded) and not self.store.allows_slow:
+            self.stop(StatusCode.REFRESH_REQUIRED)
+            return StatusCode.FORBIDDEN, ()
+        if kind is not self._kind:
+            self._resume = None
         self._kind = kind
         self._server_next = anchor.next
         self._peer_max_obj_size = item.meta.max_obj_size if item.meta else None
         return StatusCode.OK, (Item(data=Meta(anchor=Anchor(anchor.next))),)
 
+    # --- what we send -----------------------------------------------------------------------
+
     def begin(self) -> None:
         """Note our state and what is to be sent. Package 3 begins."""
         sends = KINDS[self._kind].client
-        self._token = self.store.token()
+        self._begun = True
+        self._token = self._began = self.store.token()
         if sends is Sends.NOTHING and self._agreed:
             self._token = self._agreed.token
         self._maps = list(self.store.mappings())
-        self._supply = Supply(self._changes(sends))
+        since = self._agreed.token if sends is Sends.CHANGES and self._agreed else None
+        changes: Iterator[Change] = iter(())
+        if self._resume:
+            changes = self._go_on(self._resume, sends, since)
+        elif sends is not Sends.NOTHING:
+            changes = iter(self.store.changes(since))
+            if self._request.number_of_changes and isinstance(self.store, Counting):
+                self._counted = self.store.count(since)
+        self._supply = Supply(self._sendable(changes))
+
+    def _go_on(self, interrupted: Interrupted, sends: Sends, since: str | None) -> Iterator[Change]:
+        """Give what the server has not answered before the session was interrupted."""
+        self._forgotten = interrupted.forgotten
+        self._cursor = interrupted.cursor
+        if sends is Sends.EVERYTHING:
+            # What was deleted since is in no list of everything: the next session tells it.
+            self._token = interrupted.token
+            return self._after(interrupted.cursor)
+        if sends is Sends.CHANGES:
+            return iter(self.store.changes(interrupted.cursor or since))
+        return iter(())
+
+    def _after(self, cursor: str) -> Iterator[Change]:
+        """Give everything behind a place; everything, if the item at it has changed since."""
+        changes = iter(self.store.changes(None))
+        if any(change.token == cursor for change in changes):
+            return changes
+        return iter(self.store.changes(None))
 
     def send(self, letter: Letter) -> None:
         """Write what fits into a message: names the server may not have heard, then changes."""
@@ -148,31 +200,34 @@ class Replica:
             self.send_maps(letter)
         if self._maps:
             return
-        sync = Sync(letter.number(), Location(self.target), Location(self.store.name))
-        media_type = self.store.content_type
-        _, commands = letter.sync(sync, self._supply, media_type, _our_item)
-        message = letter.header.msg_id
-        self._waiting[message, sync.cmd_id] = _Waiting(None, 1)
-        for command in commands:
-            kind = _KINDS.get(type(command), ChangeKind.DELETE)
-            self._waiting[message, command.cmd_id] = _Waiting(kind, len(command.items))
+        sync = Sync(0, Location(self.target), Location(self.store.name))
+        sync = replace(sync, number_of_changes=self._counted)
+        written = letter.sync(sync, self._supply, self.store.content_type, _our_item)
+        if written is None:
+            return
+        self._counted = None  # it goes with the first
+        message, before = letter.header.msg_id, self._cursor
+        self._waiting[message, written.cmd_id] = _Waiting(None, 1, before)
+        for each in written.commands:
+            self._waiting[message, each.cmd_id] = _Waiting(each.kind, each.items, before)
+        for _, code in written.left_out:
+            self._fail(code, 1)
+        if written.whole:
+            self._cursor = written.whole[-1].token
         self.sent_all = self._supply.done
 
     def send_maps(self, letter: Letter) -> None:
         """Tell the server our names of what it added. DS Protocol 1.2, "Mapping of data items"."""
-        room = letter.room()
-        told = 0
-        for mapping in self._maps:
-            room -= letter.cost(mapping.identifier, mapping.peer)
-            if room < 0 and told:
-                break
-            told += 1
-        items = tuple(MapItem(each.peer, each.identifier) for each in self._maps[:told])
         names = Location(self.target), Location(self.store.name)
-        command = Map(letter.number(), *names, items)
-        letter.add(command)
-        self._waiting[letter.header.msg_id, command.cmd_id] = _Waiting(None, 1)
-        self._maps = self._maps[told:]
+        told = len(self._maps)
+        while told:
+            items = tuple(MapItem(each.peer, each.identifier) for each in self._maps[:told])
+            number = letter.add(Map(0, *names, items))
+            if number:
+                self._waiting[letter.header.msg_id, number] = _Waiting(None, 1, self._cursor)
+                self._maps = self._maps[told:]
+                return
+            told //= 2
 
     def on_status(self, status: Status) -> None:
         """Take the server's answer, if it is one to a command of this database."""
@@ -190,31 +245,62 @@ class Replica:
         if not waiting.items:
             del self._waiting[key]
 
+    # --- what we are sent -------------------------------------------------------------------
+
     def allows_changes(self) -> bool:
         """Say whether the server may send changes."""
         return KINDS[self._kind].server is not Sends.NOTHING
 
-    def apply(self, sync: Sync) -> list[tuple[Received, int]]:
-        """Apply the server's changes, all of a message at once; give each item its status."""
+    def apply(self, sync: Sync) -> tuple[list[Outcome], list[str]]:
+        """Apply the server's changes, all of a message at once; give each item its status.
+
+        With them the names of objects whose end did not come.
+        """
         if self._kind is AlertCode.REFRESH_FROM_SERVER and not self._forgotten:
             self.store.forget()
             self._forgotten = True
+            self._began = self.store.token()
         receiver = Receiver(self.store.name, self.store.content_type, _their_change, self._chunk)
-        items = tuple(receiver.read(sync))
+        received = tuple(receiver.read(sync.commands))
         self._chunk = receiver.chunk
-        changes = [each.change for each in items if each.change is not None]
-        applied = iter(self.store.apply(changes) if changes else ())
-        results = []
-        for each in items:
-            if each.change is None:
-                results.append((each, each.code))
+        outcomes = carry_out(received, self.store, self._apply)
+        for _, code in outcomes:
+            if not succeeded(code):
+                self._fail(code, 1)
+        good = [each.change.kind for each, code in outcomes if each.change and succeeded(code)]
+        self._received = self._received.plus(good)
+        return outcomes, receiver.unfinished
+
+    def _apply(self, received: Sequence[Received]) -> list[int]:
+        """Apply all but what must not be: edits of this very session, the deletion of all."""
+        changes = [each.change for each in received if each.change is not None]
+        held = self._held(changes)
+        taken = [change for change, code in zip(changes, held, strict=True) if not code]
+        applied = iter(self.store.apply(taken) if taken else ())
+        codes = []
+        for change, code in zip(changes, held, strict=True):
+            if code:
+                codes.append(code)
                 continue
             done = next(applied)
-            results.append((each, done.code))
-            if each.change.peer is not None and succeeded(done.code):
-                self._maps.append(Mapping(done.identifier, each.change.peer))
-        self._count(results)
-        return results
+            codes.append(done.code)
+            if change.peer is not None and succeeded(done.code):
+                self._maps.append(Mapping(done.identifier, change.peer))
+        return codes
+
+    def _held(self, changes: Sequence[Change]) -> list[int]:
+        """Give 409 for an item that was edited here since we began, 403 for a deletion of all."""
+        edited = {each.identifier for each in self.store.changes(self._began)} if changes else ()
+        deleted = sum(change.kind is ChangeKind.DELETE for change in changes)
+        stop = would_empty(self.store, self._size, self._received.deleted + deleted)
+        return [
+            StatusCode.CONFLICT
+            if change.identifier in edited
+            else StatusCode.FORBIDDEN
+            if stop and change.kind is ChangeKind.DELETE
+            else 0
+            for change in changes
+        ]
 
     def received_all(self) -> None:
         """Close what the server sent: what a refresh did not bring is gone."""
@@ -223,12 +309,32 @@ class Replica:
         if not self._forgotten:
             self.stop(StatusCode.INCOMPLETE)
         elif not self._failed:
+            left = self._size - self._received.total
+            if not self._resume and would_empty(self.store, self._size, left):
+                self.stop(StatusCode.FORBIDDEN)
+                return
             self.store.prune()
             self._token = self.store.token()
 
     def applied(self) -> Applied:
         """Tell what the server's changes came to so far."""
         return Applied(self.store.name, self._received, self._failed)
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def interrupted(self) -> Interrupted | None:
+        """Give what a later session needs to go on; None if there is nothing to go on with."""
+        if not self._begun or self.status != StatusCode.OK:
+            return None
+        cursors = (each.before for each in self._waiting.values() if each.kind)
+        cursor = next(cursors, self._cursor)
+        return Interrupted(self._kind, self._token, cursor, self._forgotten)
+
+    def suspend(self) -> Alert:
+        """Tell the server that we break off. DS Protocol 1.2, "Suspend of the session"."""
+        meta = Meta(anchor=Anchor(self._request.now_anchor))
+        item = Item(Location(self.target), Location(self.store.name), meta)
+        return Alert(0, AlertCode.SUSPEND, (item,))
 
     def finish(self, code: int) -> DatabaseResult:
         """End: agree if the session and every item went well."""
@@ -238,43 +344,30 @@ class Replica:
             if self.alive:
                 self._fail(StatusCode.INCOMPLETE, waiting.items)
         if self.status == StatusCode.OK and self._server_next is not None:
-            self.store.commit(Anchors(self._next, self._server_next, self._token))
+            self.store.commit(Anchors(self._request.now_anchor, self._server_next, self._token))
         return DatabaseResult(
             database=self.store.name,
             status=self.status,
-            asked=self._asked,
+            asked=self._request.kind,
             performed=self._kind,
             sent=self._sent,
             received=self._received,
             failed=self._failed,
         )
 
-    def _changes(self, sends: Sends) -> Iterator[Change]:
-        """Give what is to be sent; what the server cannot take is a failure, told at the end."""
-        if sends is Sends.NOTHING:
-            return
-        since = self._agreed.token if sends is Sends.CHANGES and self._agreed else None
+    def _sendable(self, changes: Iterator[Change]) -> Iterator[Change]:
+        """Leave out what the server cannot take; it is a failure, told at the end."""
         slow = self._kind is AlertCode.SLOW
-        for change in self.store.changes(since):
+        for change in changes:
             limit = self._peer_max_obj_size
             if limit is not None and len(change.data or b"") > limit:
                 self._fail(StatusCode.TOO_LARGE, 1)
             else:  # in a slow synchronization the server decides what is new
                 yield replace(change, kind=ChangeKind.REPLACE) if slow else change
 
-    def _count(self, results: list[tuple[Received, int]]) -> None:
-        good = [each.change.kind for each, code in results if each.change and succeeded(code)]
-        self._received = self._received.plus(good)
-        for _, code in results:
-            if not succeeded(code):
-                self._fail(code, 1)
-
     def _fail(self, code: int, items: int) -> None:
         self._failed += items
         self.stop(code)
-
-
-_KINDS = {Add: ChangeKind.ADD, Replace: ChangeKind.REPLACE}
 
 
 def _plain(name: str) -> str:

@@ -11,16 +11,17 @@ that it stored. So any process may serve any message, and none is applied twice.
     5  Status, Map                   6  Status                      MAPPING
 
 Each may take several messages; SERVER_CHANGES is the phase while package 4 does. A package 4
-that leaves nothing to be answered says so (NoResp) and is the last one.
+that leaves nothing to be answered says so (NoResp) and is the last one. What has no room in a
+reply is owed, and goes in the next one before all else.
 """
 
-from collections.abc import Callable
+from collections import deque
 from dataclasses import dataclass, replace
 
 from cardsync.errors import PeerError
-from cardsync.syncml import auth, description, incoming
-from cardsync.syncml.datastore import ServerDatastore
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml import auth, description
+from cardsync.syncml.answering import answers, refuse, unfinished_object
+from cardsync.syncml.auth import Authenticate
 from cardsync.syncml.elements import (
     Alert,
     AlertCode,
@@ -39,46 +40,25 @@ from cardsync.syncml.elements import (
     SyncHdr,
 )
 from cardsync.syncml.events import Authenticated, Event, Finished, PeerDescribed
+from cardsync.syncml.identity import answered, credential
 from cardsync.syncml.kinds import kind_of
-from cardsync.syncml.letter import Letter
+from cardsync.syncml.letter import Letter, Owed
+from cardsync.syncml.server_config import OpenDatastore, ServerConfig
 from cardsync.syncml.serving import Databases
 from cardsync.syncml.state import Phase, ServerState
 from cardsync.syncml.status import StatusCode
 
-OpenDatastore = Callable[[str, str], ServerDatastore | None]
-"""Give the datastore that an identity means by a name; None if there is none for it."""
+__all__ = ["Authenticate", "OpenDatastore", "Response", "ServerConfig", "respond", "unreadable"]
 
-Authenticate = Callable[[auth.Proof | None, str], auth.AuthResult]
-"""Judge what a device (its LocURI) showed; None is shown where it gave no credentials."""
-
-_Rejection = tuple[int, auth.Challenge | None]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """The server in one session.
-
-    `next_anchor` names this session and differs from that of the session before; `resp_uri` is
-    where the next messages shall go; `peer_known` says that the client's device information is
-    here already. Sizes in octets.
-    """
-
-    device_id: str
-    content_type: str
-    next_anchor: str
-    resp_uri: str | None = None
-    devinf: DevInf | None = None
-    peer_known: bool = True
-    max_msg_size: int = 65536
-    max_obj_size: int = incoming.MAX_OBJECT
+_HEARD = {AlertCode.NEXT_MESSAGE, AlertCode.RESULT, AlertCode.DISPLAY}
+"""Alerts of a client that ask for nothing but to be answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The next state, the reply as a tree and as octets, and what happened."""
+    """The next state, the octets of the reply, and what happened."""
 
     state: ServerState
-    message: Message
     octets: bytes
     events: tuple[Event, ...] = ()
 
@@ -94,7 +74,8 @@ def respond(
 ) -> Response:
     """Serve one message, of which `digest` is the `state.fingerprint`.
 
-    None for a state begins a session, and so does a message 1 that is not the one known.
+    None for a state begins a session, and so does a message 1 that is not the one known. A
+    reply whose state does not have the digest has changed nothing, and is not to be stored.
     """
     header = request.header
     if state is None or header.msg_id == 1:
@@ -102,10 +83,19 @@ def respond(
     turn = _Turn(state, request, open_datastore, config)
     if (header.msg_id, header.session_id) != (state.msg_id + 1, state.session_id):
         return turn.refuse(StatusCode.BAD_REQUEST)
-    rejection = turn.authenticate(authenticate)
-    if rejection:
-        return turn.reject(rejection, digest)
-    return turn.serve(digest)
+    if config.moved:
+        return turn.refuse(StatusCode.MOVED_PERMANENTLY, config.moved)
+    if config.busy:
+        return turn.refuse(StatusCode.IN_PROGRESS)
+    if turn.authenticate(authenticate):
+        turn.serve()
+    return turn.close(digest)
+
+
+def unreadable(header: SyncHdr, code: int, config: ServerConfig) -> bytes:
+    """Answer a message of which no more than the header could be read."""
+    turn = _Turn(ServerState.begin(header), Message(header), lambda *_: None, config)
+    return turn.refuse(code).octets
 
 
 class _Turn:
@@ -124,65 +114,69 @@ class _Turn:
         self._state = state
         self._request = request
         self._config = config
+        self._owed: Owed = deque()
         self._databases = Databases(
             state, lambda name: open_datastore(self._state.identity or "", name)
         )
         self._events: list[Event] = []
         self._after: list[Results] = []  # what follows the Status commands
+        self._rejects = self._silent = False
         self._asks = False  # whether the client must answer something of this reply
-        self._letter = self._begin_letter(request.header)
 
-    def refuse(self, code: StatusCode) -> Response:
-        """Answer a message out of turn; nothing changes."""
-        self._answer_header(code)
-        letter = self._letter
-        return Response(self._state, letter.message(final=True), letter.encode(final=True))
+    # --- who it is --------------------------------------------------------------------------
 
-    def authenticate(self, authenticate: Authenticate) -> _Rejection | None:
-        """Answer the header, or give the code and the challenge of the rejection."""
+    def refuse(self, code: int, moved: str | None = None) -> Response:
+        """Answer a message that is not served; nothing changes."""
+        items = (Item(target=Location(moved)),) if moved else ()
+        self._answer_header(code, items=items)
+        letter = self._begin_letter()
+        letter.pay(self._owed)
+        return Response(self._state, letter.encode(final=True))
+
+    def authenticate(self, authenticate: Authenticate) -> bool:
+        """Answer the header; a client that we do not know has every command refused."""
         header = self._request.header
         if self._state.identity is not None and header.cred is None:
             self._answer_header(StatusCode.OK)
-            return None
+            return True
         try:
             shown = auth.proof(header)
         except PeerError as exc:
-            return exc.answer or StatusCode.UNAUTHORIZED, None
+            return self._reject(exc.answer or StatusCode.UNAUTHORIZED, None)
         result = authenticate(shown, header.source.uri)
         if not result.ok:
             code = StatusCode.UNAUTHORIZED if shown else StatusCode.MISSING_CREDENTIALS
-            return code, result.challenge
+            return self._reject(code, result.challenge)
         self._state = replace(self._state, identity=result.identity)
         self._events.append(Authenticated(result.identity))
         if shown is None:
             self._answer_header(StatusCode.OK)
         else:
             self._answer_header(StatusCode.AUTHENTICATED, result.challenge)
-        return None
+        return True
 
-    def reject(self, rejection: _Rejection, digest: str) -> Response:
-        """Answer a client that we do not know: every command gets the code of the header."""
-        code, challenge = rejection
+    def _reject(self, code: int, challenge: auth.Challenge | None) -> bool:
         self._answer_header(code, challenge)
         for command in self._request.commands:
             if not isinstance(command, Status):
                 self._answer(command, code)
-        return self._close(digest, final=True)
+        self._rejects = True
+        return False
 
-    def serve(self, digest: str) -> Response:
-        """Do what every command asks, then go on with our own package."""
+    # --- what it asks -----------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Do what every command asks, then move on with the packages."""
         for command in self._request.commands:
             self._serve(command)
-        for results in self._after:
-            self._letter.add(replace(results, cmd_id=self._letter.number()))
+        self._owed.extend(self._after)
         if self._request.final:
             self._end_package()
-        return self._close(digest, final=self._go_on())
 
     def _serve(self, command: Command) -> None:
         match command:
             case Status():
-                self._databases.answered(command)
+                self._on_status(command)
             case Put() | Results():
                 self._on_devinf(command)
             case Get():
@@ -197,6 +191,12 @@ class _Turn:
                 self._answer(command, code)
             case _:
                 self._answer(command, StatusCode.NOT_SUPPORTED)
+
+    def _on_status(self, status: Status) -> None:
+        if status.cmd_ref:
+            self._databases.answered(status)
+        else:
+            self._state = answered(self._state, status)
 
     def _on_devinf(self, command: Put | Results) -> None:
         """Take the client's device information."""
@@ -215,20 +215,23 @@ class _Turn:
             self._after.append(results)
 
     def _on_alert(self, alert: Alert) -> None:
-        """Take the client's wish to synchronize a database; other Alerts ask for nothing."""
-        kind = kind_of(alert.code)
-        if kind is None:
-            known = alert.code in (AlertCode.NEXT_MESSAGE, AlertCode.RESULT, AlertCode.DISPLAY)
+        """Take the client's wish to synchronize a database, to resume, or to break off."""
+        resume = alert.code == AlertCode.RESUME
+        kind = AlertCode.RESUME if resume else kind_of(alert.code)
+        if alert.code == AlertCode.SUSPEND:
+            self._state = replace(self._state, phase=Phase.SUSPENDED)
+            self._answer(alert, StatusCode.OK)
+        elif kind is None:
+            known = alert.code in _HEARD
             self._answer(alert, StatusCode.OK if known else StatusCode.NOT_SUPPORTED)
-            return
-        if self._state.phase is not Phase.INITIALIZATION:
+        elif self._state.phase is not Phase.INITIALIZATION:
             self._answer(alert, StatusCode.FORBIDDEN)
-            return
-        anchor = self._config.next_anchor
-        codes = [self._databases.alert(kind, item, anchor) for item in alert.items]
-        code = max(codes, default=StatusCode.INCOMPLETE)
-        taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)
-        self._answer(alert, code, _next_anchors(alert) if taken else ())
+        else:
+            anchor, before = self._config.next_anchor, self._config.before
+            codes = [self._databases.alert(kind, each, anchor, before) for each in alert.items]
+            code = max(codes, default=StatusCode.INCOMPLETE)
+            taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)
+            self._answer(alert, code, _next_anchors(alert) if taken else ())
 
     def _on_sync(self, sync: Sync) -> None:
         """Apply the client's changes to a database, all of this message at once."""
@@ -240,11 +243,12 @@ class _Turn:
                 self._answer(command, code)
             return
         self._state = replace(self._state, phase=Phase.CLIENT_CHANGES)
-        results = self._databases.apply(at, sync)
-        if not self._request.header.no_resp:
+        outcomes, unfinished = self._databases.apply(at, sync)
+        if not self._request.header.no_resp and sync.target:
+            store = self._databases.store(sync.target.uri)
             message = self._request.header.msg_id
-            number = self._letter.number
-            self._letter.extend(incoming.statuses(sync, results, message, number))
+            self._owed.extend(answers(sync.commands, outcomes, store, message))
+            self._owed.extend(map(unfinished_object, unfinished))
 
     def _may_sync(self, sync: Sync, at: int | None) -> StatusCode:
         if at is None:
@@ -267,47 +271,69 @@ class _Turn:
         elif phase is Phase.MAPPING:
             self._finish()
 
-    def _go_on(self) -> bool:
+    # --- what we say ------------------------------------------------------------------------
+
+    def close(self, digest: str) -> Response:
+        """Write the reply: what is owed, then what is ours to say."""
+        letter = self._begin_letter()
+        owed = deque((*self._state.owed, *self._owed))
+        final = letter.pay(owed) and (self._rejects or self._go_on(letter))
+        if not final and self._state.phase not in (Phase.SERVER_CHANGES, Phase.DONE):
+            letter.ask(Alert(0, AlertCode.NEXT_MESSAGE))
+        state = replace(
+            self._databases.into(self._state),
+            msg_id=self._request.header.msg_id,
+            digest=digest,
+            replies=self._state.replies + 1,
+            owed=tuple(owed),
+        )
+        octets = letter.encode(final=final, no_resp=self._silent)
+        return Response(state, octets, (*self._events, *self._databases.events))
+
+    def _go_on(self, letter: Letter) -> bool:
         """Write what is ours to say; True if our package ends with this message."""
-        self._write_alerts()
-        self._ask_devinf()
+        if not self._write_alerts(letter) or not self._ask_devinf(letter):
+            return False
         if self._state.phase is Phase.SERVER_CHANGES:
-            return self._send()
-        if not self._request.final and self._state.phase is not Phase.DONE:
-            self._letter.add(Alert(self._letter.number(), AlertCode.NEXT_MESSAGE))
+            return self._send(letter)
         return self._request.final
 
-    def _write_alerts(self) -> None:
+    def _write_alerts(self, letter: Letter) -> bool:
         """Answer the client's wishes by our own: the kind and the anchors. Package 2."""
-        if self._state.alerted or self._state.phase is Phase.INITIALIZATION:
-            return
-        for database in self._databases:
-            anchor = Anchor(database.server_next, database.server_last)
-            meta = Meta(anchor=anchor, max_obj_size=self._config.max_obj_size)
-            item = Item(Location(database.client_name), Location(database.name), meta)
-            self._letter.add(Alert(self._letter.number(), database.kind, (item,)))
-        self._asks = True
-        self._state = replace(self._state, alerted=True)
+        if self._state.phase in (Phase.INITIALIZATION, Phase.SUSPENDED):
+            return True
+        for at, alert in self._databases.alerts(self._config.max_obj_size):
+            if at < self._state.alerted:
+                continue
+            number = letter.add(alert)
+            if not number:
+                return False
+            self._databases.alerted(at, letter.header.msg_id, number)
+            self._asks = True
+            self._state = replace(self._state, alerted=at + 1)
+        return True
 
-    def _ask_devinf(self) -> None:
+    def _ask_devinf(self, letter: Letter) -> bool:
         """Ask for the client's device information where it is unknown."""
         if self._config.peer_known or self._state.asked_devinf:
-            return
+            return True
         version, content_type = self._request.header.version, self._config.content_type
-        self._letter.add(description.ask(self._letter.number(), version, content_type))
+        if not letter.add(description.ask(version, content_type)):
+            return False
         self._asks = True
         self._state = replace(self._state, asked_devinf=True)
+        return True
 
-    def _send(self) -> bool:
+    def _send(self, letter: Letter) -> bool:
         """Send our changes until the message is full. Package 4."""
-        if not self._databases.send(self._letter):
+        if not self._databases.send(letter, counts=self._config.number_of_changes):
             return False
         if self._databases.waiting or self._asks:
             self._state = replace(self._state, phase=Phase.MAPPING)
         else:
             # With NoResp in the header "the recipient MUST NOT" answer any command with a
             # Status; nothing is left to be said. Representation Protocol 1.2, NoResp.
-            self._letter.header = replace(self._letter.header, no_resp=True)
+            self._silent = True
             self._finish()
         return True
 
@@ -315,43 +341,53 @@ class _Turn:
         self._state = replace(self._state, phase=Phase.DONE)
         self._databases.events.append(Finished(self._databases.finish()))
 
-    def _begin_letter(self, header: SyncHdr) -> Letter:
+    def _begin_letter(self) -> Letter:
+        header, config = self._request.header, self._config
         first = self._state.replies == 0
-        own, theirs = self._config.max_msg_size, self._state.max_msg_size
+        own, theirs = config.max_msg_size, self._state.max_msg_size
+        cred = credential(self._state, config.account, header.version)
+        user = config.account.user if config.account and cred else None  # a digest lacks it
         reply = SyncHdr(
             session_id=header.session_id,
             msg_id=self._state.replies + 1,
             target=Location(header.source.uri),
-            source=Location(self._config.device_id),
+            source=Location(config.device_id, user),
             version=header.version,
-            resp_uri=self._config.resp_uri if first else None,
+            resp_uri=config.resp_uri if first else None,
             meta=Meta(max_msg_size=own) if first else None,
+            cred=cred,
         )
-        return Letter(reply, self._config.content_type, min(own, theirs or own))
+        return Letter(reply, config.content_type, min(own, theirs or own))
 
-    def _close(self, digest: str, *, final: bool) -> Response:
-        state = replace(
-            self._databases.into(self._state),
-            msg_id=self._request.header.msg_id,
-            digest=digest,
-            replies=self._state.replies + 1,
+    def _answer_header(
+        self,
+        code: int,
+        challenge: auth.Challenge | None = None,
+        items: tuple[Item, ...] = (),
+    ) -> None:
+        header = self._request.header
+        if header.no_resp:
+            return
+        refs = self._config.references
+        self._owed.append(
+            Status(
+                cmd_id=0,
+                msg_ref=header.msg_id,
+                cmd_ref=0,
+                cmd="SyncHdr",
+                code=code,
+                target_refs=(header.target.uri,) if refs else (),
+                source_refs=(header.source.uri,) if refs else (),
+                chal=auth.write_challenge(challenge) if challenge else None,
+                items=items,
+            )
         )
-        message, octets = self._letter.message(final=final), self._letter.encode(final=final)
-        events = (*self._events, *self._databases.events)
-        return Response(state, message, octets, events)
-
-    def _answer_header(self, code: int, challenge: auth.Challenge | None = None) -> None:
-        if not self._request.header.no_resp:
-            chal = auth.write_challenge(challenge) if challenge else None
-            number, message = self._letter.number(), self._request.header.msg_id
-            self._letter.add(Status(number, message, 0, "SyncHdr", code, chal=chal))
 
     def _answer(self, command: Command, code: int, items: tuple[Item, ...] = ()) -> None:
-        silent = self._request.header.no_resp or getattr(command, "no_resp", False)
-        if not silent:
-            message = self._request.header.msg_id
-            status = incoming.refuse(command, code, message, self._letter.number)
-            self._letter.add(replace(status, items=items))
+        header = self._request.header
+        if not header.no_resp and not getattr(command, "no_resp", False):
+            status = refuse(command, code, header.msg_id, refs=self._config.references)
+            self._owed.append(replace(status, items=items))
 
 
 def _next_anchors(alert: Alert) -> tuple[Item, ...]:

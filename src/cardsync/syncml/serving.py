@@ -5,28 +5,40 @@ message has room, and at the end the anchors are agreed. OMA DS Protocol 1.2.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
     Anchors,
-    Change,
     ChangeKind,
+    Counting,
+    Guarded,
     Mapping,
-    Rule,
     ServerDatastore,
+    would_empty,
 )
-from cardsync.syncml.elements import AlertCode, Item, Location, Map, Status, Sync
+from cardsync.syncml.deciding import client_change, decide_and_apply, our_item, result
+from cardsync.syncml.elements import (
+    Alert,
+    AlertCode,
+    Anchor,
+    Item,
+    Location,
+    Map,
+    Meta,
+    Status,
+    Sync,
+)
 from cardsync.syncml.events import (
     Applied,
-    DatabaseResult,
     Event,
     SessionResult,
     SyncTypeChanged,
 )
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
-from cardsync.syncml.letter import Letter, Supply
-from cardsync.syncml.reconcile import Decision, reconcile
+from cardsync.syncml.letter import Letter
+from cardsync.syncml.outgoing import Supply
 from cardsync.syncml.state import DatabaseState, Outstanding, ServerState
 from cardsync.syncml.status import StatusCode, succeeded
 
@@ -53,8 +65,8 @@ class Databases:
 
     @property
     def waiting(self) -> bool:
-        """Say whether a command of ours has no Status yet."""
-        return bool(self._outstanding)
+        """Say whether a command of ours that carries items has no Status yet."""
+        return any(sent.items for sent in self._outstanding)
 
     def into(self, state: ServerState) -> ServerState:
         """Put what is to be remembered into the state of the session."""
@@ -67,7 +79,7 @@ class Databases:
 
     def known(self, target: Location | None) -> bool:
         """Say whether there is a datastore of this name."""
-        return target is not None and self._store(target.uri) is not None
+        return target is not None and self.store(target.uri) is not None
 
     def find(self, target: Location | None) -> int | None:
         """Give the place of a database that is part of the session."""
@@ -76,61 +88,151 @@ class Databases:
             return None
         return names.index(target.uri)
 
+    def store(self, name: str) -> ServerDatastore | None:
+        """Open a datastore once a message; a client may write its name with "./"."""
+        if name not in self._stores:
+            store = self._open(name.removeprefix("./"))
+            if store is None:
+                return None
+            self._stores[name] = store
+        return self._stores[name]
+
     def allows_changes(self, at: int) -> bool:
         """Say whether the client may send changes of this database."""
         return KINDS[self._states[at].kind].client is not Sends.NOTHING
 
-    def alert(self, kind: AlertCode, item: Item, next_anchor: str) -> StatusCode:
-        """Open a database for this session; its anchors decide the kind."""
+    # --- initialization ---------------------------------------------------------------------
+
+    def alert(
+        self, kind: AlertCode, item: Item, next_anchor: str, before: ServerState | None
+    ) -> StatusCode:
+        """Open a database for this session; its anchors decide the kind.
+
+        RESUME goes on with the session `before`, if that broke off and nothing came between.
+        """
         anchor = item.meta.anchor if item.meta else None
         if item.target is None or item.source is None or anchor is None:
             return StatusCode.INCOMPLETE
-        store = self._store(item.target.uri)
+        if item.target.filter or item.source.filter:
+            return StatusCode.NOT_SUPPORTED
+        store = self.store(item.target.uri)
         if store is None:
             return StatusCode.NOT_FOUND
-        agreed = next((each for each in store.anchors() if each.peer == anchor.last), None)
-        performed = becomes(kind, agreed=agreed is not None)
-        state = DatabaseState(
-            name=item.target.uri,
-            client_name=item.source.uri,
-            asked=kind,
-            kind=performed,
-            client_next=anchor.next,
-            server_next=next_anchor,
-            server_last=agreed.own if agreed and KINDS[performed].anew else None,
-            since=agreed.token if agreed else "",
-        )
-        self._states = [each for each in self._states if each.name != state.name] + [state]
-        if performed is kind:
+        names = item.target.uri, item.source.uri
+        if kind is not AlertCode.RESUME:
+            return self._open_database(store, names, kind, anchor, next_anchor)
+        if before and self._resume(store, names, anchor, next_anchor, before):
             return StatusCode.OK
-        self.events.append(SyncTypeChanged(state.name, kind, performed))
+        self._open_database(store, names, AlertCode.SLOW, anchor, next_anchor)
         return StatusCode.REFRESH_REQUIRED
 
-    def apply(self, at: int, sync: Sync) -> list[tuple[Received, int]]:
-        """Decide and apply all changes of a Sync at once; give each item its status."""
+    def _open_database(
+        self,
+        store: ServerDatastore,
+        names: tuple[str, str],
+        kind: AlertCode,
+        anchor: Anchor,
+        next_anchor: str,
+    ) -> StatusCode:
+        agreed = next((each for each in store.anchors() if each.peer == anchor.last), None)
+        performed = becomes(kind, agreed=agreed is not None)
+        unexpected = performed is not kind and anchor.last is not None
+        if unexpected and isinstance(store, Guarded) and not store.allows_slow:
+            return StatusCode.FORBIDDEN
+        self._add(
+            DatabaseState(
+                name=names[0],
+                client_name=names[1],
+                asked=kind,
+                kind=performed,
+                client_next=anchor.next,
+                server_next=next_anchor,
+                server_last=agreed.own if agreed and KINDS[performed].anew else None,
+                since=agreed.token if agreed else "",
+                size=store.size() if isinstance(store, Guarded) else 0,
+            )
+        )
+        if performed is kind:
+            return StatusCode.OK
+        self.events.append(SyncTypeChanged(names[0], kind, performed))
+        return StatusCode.REFRESH_REQUIRED
+
+    def _resume(
+        self,
+        store: ServerDatastore,
+        names: tuple[str, str],
+        anchor: Anchor,
+        next_anchor: str,
+        before: ServerState,
+    ) -> bool:
+        """Go on where the session before broke off, if that is possible."""
+        databases = [each for each in before.databases if (each.name, each.client_name) == names]
+        found = next(iter(databases), None)
+        if found is None or not _can_resume(found, store):
+            return False
+        if before.chunk and before.chunk.database == found.name:
+            self._chunk = before.chunk
+        found = replace(found, client_next=anchor.next, server_next=next_anchor)
+        self._add(replace(found, cursor=found.acked, offset=0, sent_all=False))
+        return True
+
+    def _add(self, state: DatabaseState) -> None:
+        self._states = [each for each in self._states if each.name != state.name] + [state]
+
+    def alerts(self, max_obj_size: int) -> Iterator[tuple[int, Alert]]:
+        """Give our own alerts: the kind and the anchors. Package 2."""
+        for at, state in enumerate(self._states):
+            anchor = Anchor(state.server_next, state.server_last)
+            meta = Meta(anchor=anchor, max_obj_size=max_obj_size)
+            item = Item(Location(state.client_name), Location(state.name), meta)
+            yield at, Alert(0, state.kind, (item,))
+
+    def alerted(self, at: int, msg_id: int, cmd_id: int) -> None:
+        """Note that an Alert of ours was sent: the client may answer that it needs another kind."""
+        self._outstanding.append(Outstanding(msg_id, cmd_id, at, 0))
+
+    # --- the client's changes ---------------------------------------------------------------
+
+    def apply(self, at: int, sync: Sync) -> tuple[list[Outcome], list[str]]:
+        """Decide and apply all changes of a Sync at once; give each item its status.
+
+        With them the names of objects whose end did not come.
+        """
         self._begin(at)
         state = self._states[at]
         store = self._stores[state.name]
-        receiver = Receiver(state.name, store.content_type, _client_change, self._chunk)
-        items = tuple(receiver.read(sync))
+        receiver = Receiver(state.name, store.content_type, client_change, self._chunk)
+        received = tuple(receiver.read(sync.commands))
         self._chunk = receiver.chunk
-        theirs = [each.change for each in items if each.change is not None]
-        decisions = _decide(state, store, theirs)
-        codes = iter(_carry_out(store, decisions))
-        results = [(each, next(codes) if each.change else each.code) for each in items]
-        done = [each.change.kind for each, code in results if each.change and succeeded(code)]
-        failed = [code for _, code in results if not succeeded(code)]
+        outcomes = carry_out(received, store, lambda part: self._apply(state, store, part))
+        done = [each.change.kind for each, code in outcomes if each.change and succeeded(code)]
+        failed = [code for _, code in outcomes if not succeeded(code)]
         state = replace(state, received=state.received.plus(done))
         self._states[at] = state.fail(failed[0], len(failed)) if failed else state
-        if results:
-            self.events.append(Applied(state.name, self._states[at].received, len(failed)))
-        return results
+        if outcomes:
+            event = Applied(state.name, state.received, len(failed), sync.number_of_changes)
+            self.events.append(event)
+        return outcomes, receiver.unfinished
+
+    def _apply(
+        self, state: DatabaseState, store: ServerDatastore, received: Sequence[Received]
+    ) -> list[int]:
+        """Apply all but a deletion of everything, which the safety stop holds back: 403."""
+        changes = [each.change for each in received if each.change is not None]
+        deleted = sum(change.kind is ChangeKind.DELETE for change in changes)
+        stop = would_empty(store, state.size, state.received.deleted + deleted)
+        held = [stop and change.kind is ChangeKind.DELETE for change in changes]
+        taken = [change for change, is_held in zip(changes, held, strict=True) if not is_held]
+        codes = iter(decide_and_apply(state, store, taken))
+        return [StatusCode.FORBIDDEN if is_held else next(codes) for is_held in held]
 
     def map(self, at: int, command: Map) -> int:
         """Learn the client's names of what we added; give the status."""
         store = self._stores[self._states[at].name]
         codes = store.map([Mapping(item.target, item.source) for item in command.items])
         return max(codes, default=int(StatusCode.OK))
+
+    # --- ours -------------------------------------------------------------------------------
 
     def answered(self, status: Status) -> None:
         """Take the client's answer to one of our commands."""
@@ -139,74 +241,115 @@ class Databases:
             if (sent.msg_id, sent.cmd_id) != (status.msg_ref, status.cmd_ref):
                 left.append(sent)
                 continue
+            if not sent.items:
+                self._on_alert_status(sent.database, status.code)
+                continue
             items = max(len(status.source_refs), len(status.target_refs)) or sent.items
             if not succeeded(status.code):
                 self._states[sent.database] = self._states[sent.database].fail(status.code, items)
             if sent.items > items:
                 left.append(replace(sent, items=sent.items - items))
         self._outstanding = left
+        self._acknowledge()
+
+    def _on_alert_status(self, at: int, code: int) -> None:
+        """Begin anew where the client finds only now that its anchors do not match: 508."""
+        state = self._states[at]
+        if code == StatusCode.REFRESH_REQUIRED:
+            performed = becomes(state.kind, agreed=False)
+            self.events.append(SyncTypeChanged(state.name, state.kind, performed))
+            self._states[at] = replace(state, kind=performed, server_last=None)
+        elif not succeeded(code):
+            self._states[at] = state.fail(code)
+
+    def _acknowledge(self) -> None:
+        """Note how far the client has answered, where a later session could go on."""
+        for at, state in enumerate(self._states):
+            waits = (
+                each.before for each in self._outstanding if each.items and each.database == at
+            )
+            self._states[at] = replace(state, acked=next(waits, state.cursor))
 
     def begin_sending(self) -> None:
         """Close what the client sent, and note the token that will be agreed."""
         for at, state in enumerate(self._states):
-            store = self._store(state.name)
+            store = self.store(state.name)
             if store is None:
                 self._states[at] = replace(state.fail(StatusCode.NOT_FOUND), sent_all=True)
                 continue
             self._begin(at)
-            kind = KINDS[state.kind]
-            if state.kind is AlertCode.REFRESH_FROM_CLIENT and not state.failed:
-                store.prune()
+            self._prune(at, store)
+            begun = self._states[at]
+            kind = KINDS[begun.kind]
             moves = kind.server is not Sends.NOTHING or kind.client is Sends.EVERYTHING
-            until = store.token() if moves else state.since
-            self._states[at] = replace(self._states[at], until=until)
+            until = store.token() if moves else begun.since
+            self._states[at] = replace(begun, until=until)
 
-    def send(self, letter: Letter) -> bool:
-        """Write our changes until the message is full; True if that was all."""
+    def _prune(self, at: int, store: ServerDatastore) -> None:
+        """Remove what a refresh of the client did not bring, unless that were everything: 403."""
+        state = self._states[at]
+        if state.kind is not AlertCode.REFRESH_FROM_CLIENT or state.failed:
+            return
+        if would_empty(store, state.size, state.size - state.received.total):
+            self._states[at] = state.fail(StatusCode.FORBIDDEN)
+        else:
+            store.prune()
+
+    def send(self, letter: Letter, *, counts: bool) -> bool:
+        """Write our changes until the message is full; True if that was all.
+
+        `counts` says that the client wants to hear beforehand how many there are.
+        """
         for at, state in enumerate(self._states):
             if not state.sent_all:
-                self._send(at, letter)
+                self._send(at, letter, counts=counts)
             if not self._states[at].sent_all:
                 return False
         return True
 
-    def finish(self) -> SessionResult:
-        """Agree where everything went well."""
-        for sent in self._outstanding:
-            self._states[sent.database] = self._states[sent.database].fail(
-                StatusCode.INCOMPLETE, sent.items
-            )
-        self._outstanding = []
-        for state in self._states:
-            store = None if state.failed else self._store(state.name)
-            if store is not None:
-                store.commit(Anchors(state.server_next, state.client_next, state.until))
-        return _result(self._states)
-
-    def _send(self, at: int, letter: Letter) -> None:
+    def _send(self, at: int, letter: Letter, *, counts: bool) -> None:
         state = self._states[at]
-        store = self._store(state.name)
-        changes: Iterator[Change] = iter(())
+        store = self.store(state.name)
         if store is None:
             self._states[at] = replace(state.fail(StatusCode.NOT_FOUND), sent_all=True)
             return
-        if KINDS[state.kind].server is not Sends.NOTHING:
-            changes = iter(store.changes(state.cursor or state.since))
-        supply = Supply(changes, state.offset)
-        sync = Sync(letter.number(), Location(state.client_name), Location(state.name))
-        pieces, commands = letter.sync(sync, supply, store.content_type, _our_item)
-        whole = [piece.change for piece in pieces if not piece.more]
+        since = state.cursor or state.since
+        sends = KINDS[state.kind].server is not Sends.NOTHING
+        supply = Supply(store.changes(since) if sends else (), state.offset)
+        sync = Sync(0, Location(state.client_name), Location(state.name))
+        if counts and sends and not state.cursor and not state.offset:
+            number = store.count(since) if isinstance(store, Counting) else None
+            sync = replace(sync, number_of_changes=number)
+        written = letter.sync(sync, supply, store.content_type, our_item)
+        if written is None:
+            return
+        for _, code in written.left_out:
+            state = state.fail(code)
         self._states[at] = replace(
             state,
-            cursor=whole[-1].token if whole else state.cursor,
+            cursor=written.whole[-1].token if written.whole else state.cursor,
             offset=supply.offset,
             sent_all=supply.done,
-            sent=state.sent.plus([change.kind for change in whole]),
+            sent=state.sent.plus([change.kind for change in written.whole]),
         )
         message = letter.header.msg_id
         self._outstanding += [
-            Outstanding(message, command.cmd_id, at, len(command.items)) for command in commands
+            Outstanding(message, each.cmd_id, at, each.items, state.cursor)
+            for each in written.commands
         ]
+
+    def finish(self) -> SessionResult:
+        """Agree where everything went well."""
+        for sent in self._outstanding:
+            if sent.items:
+                state = self._states[sent.database]
+                self._states[sent.database] = state.fail(StatusCode.INCOMPLETE, sent.items)
+        self._outstanding = []
+        for state in self._states:
+            store = None if state.failed else self.store(state.name)
+            if store is not None:
+                store.commit(Anchors(state.server_next, state.client_next, state.until))
+        return result(self._states)
 
     def _begin(self, at: int) -> None:
         """Forget what was known, once, where everything is sent anew."""
@@ -216,78 +359,12 @@ class Databases:
             since = self._stores[state.name].forget() if anew else state.since
             self._states[at] = replace(state, begun=True, since=since)
 
-    def _store(self, name: str) -> ServerDatastore | None:
-        """Open a datastore once a message; a client may write its name with "./"."""
-        if name not in self._stores:
-            store = self._open(name.removeprefix("./"))
-            if store is None:
-                return None
-            self._stores[name] = store
-        return self._stores[name]
 
-
-@dataclass(frozen=True, slots=True)
-class _ClientAlone:
-    """The judge of a one-way synchronization from the client: the client is right."""
-
-    rule: Rule = Rule.CLIENT_WINS
-
-    def merge(self, _ours: bytes, _theirs: bytes) -> bytes | None:
-        return None
-
-    def newer(self, _ours: Change, _theirs: Change) -> bool:
-        return False
-
-
-def _decide(
-    state: DatabaseState, store: ServerDatastore, theirs: Sequence[Change]
-) -> tuple[Decision, ...]:
-    if state.kind is AlertCode.REFRESH_FROM_CLIENT or not theirs:
-        return tuple(Decision((each,)) for each in theirs)
-    ours = store.conflicts(state.since, theirs)
-    alone = state.kind is AlertCode.ONE_WAY_FROM_CLIENT
-    return reconcile(theirs, ours, _ClientAlone() if alone else store)
-
-
-def _carry_out(store: ServerDatastore, decisions: Sequence[Decision]) -> list[int]:
-    """Apply in one call what was decided; give the status of each decision."""
-    changes = [change for each in decisions for change in each.changes]
-    lost = [each.lost for each in decisions if each.lost is not None]
-    if lost:
-        store.keep(lost)
-    applied = iter(store.apply(changes) if changes else ())
-    codes = []
-    for each in decisions:
-        own = [next(applied).code for _ in each.changes]
-        bad = [code for code in own if not succeeded(code)]
-        codes.append(bad[0] if bad else each.code or own[-1])
-    return codes
-
-
-def _client_change(kind: ChangeKind, item: Item) -> Change | None:
-    """Read the client's name of an item, which is its Source."""
-    return Change(kind, "", peer=item.source.uri) if item.source else None
-
-
-def _our_item(change: Change) -> Item:
-    """Name an item to the client: what it has by its own name, what we add by ours."""
-    if change.kind is ChangeKind.ADD:
-        return Item(source=Location(change.identifier))
-    return Item(target=Location(change.peer or change.identifier))
-
-
-def _result(states: Sequence[DatabaseState]) -> SessionResult:
-    databases = tuple(
-        DatabaseResult(
-            database=each.name,
-            status=each.status,
-            asked=each.asked,
-            performed=each.kind,
-            sent=each.sent,
-            received=each.received,
-            failed=each.failed,
-        )
-        for each in states
-    )
-    bad = [each.status for each in databases if each.status != StatusCode.OK]
-    return SessionResult(bad[0] if bad else StatusCode.OK, databases)
+def _can_resume(state: DatabaseState, store: ServerDatastore) -> bool:
+    """Say whether all went well until the break, and no other session was meanwhile."""
+    tokens = [each.token for each in store.anchors()]
+    if KINDS[state.kind].anew is not None:
+        met = state.since in tokens
+    else:
+        met = not (tokens and state.begun)
+    return met and not state.failed and state.status == StatusCode.OK

@@ -11,10 +11,13 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import Any
 
-from cardsync.errors import LocalError
-from cardsync.syncml.elements import AlertCode, SyncHdr
+from cardsync.errors import LocalError, PeerError
+from cardsync.syncml import wbxml
+from cardsync.syncml.elements import Alert, AlertCode, Location, Message, Results, Status, SyncHdr
 from cardsync.syncml.events import Counts
 from cardsync.syncml.incoming import Chunk
+
+_NOBODY = SyncHdr("", 0, Location(""), Location(""))
 
 
 class Phase(IntEnum):
@@ -25,6 +28,7 @@ class Phase(IntEnum):
     SERVER_CHANGES = 4
     MAPPING = 5
     DONE = 6
+    SUSPENDED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,9 @@ class DatabaseState:
     """One database of the session.
 
     `since` is the token of the last agreement, or of the forgetting once `begun`; `until` the
-    one that will be agreed. `cursor` and `offset` say how far our own changes have been sent.
+    one that will be agreed. `cursor` and `offset` say how far our own changes have been sent,
+    `acked` how far they have been answered. `size` is the number of items before the session,
+    where the datastore guards them.
     """
 
     name: str
@@ -46,6 +52,8 @@ class DatabaseState:
     until: str = ""
     cursor: str = ""
     offset: int = 0
+    acked: str = ""
+    size: int = 0
     begun: bool = False
     sent_all: bool = False
     failed: int = 0
@@ -61,12 +69,16 @@ class DatabaseState:
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """A command of ours that waits for its Status: `items` of them."""
+    """A command of ours that waits for its Status: `items` of them.
+
+    `before` is the cursor of its database before the message. An Alert has no items.
+    """
 
     msg_id: int
     cmd_id: int
     database: int
     items: int
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,9 @@ class ServerState:
     """A session between two messages.
 
     `msg_id` and `digest` name the last message that was served, `replies` counts ours,
-    `max_msg_size` is the client's, 0 where it gave none.
+    `max_msg_size` is the client's, 0 where it gave none. `owed` is what the last reply had no
+    room for, `alerted` counts our Alerts. The client has met our own credentials with
+    `challenges`, the last one of a `scheme` and a `nonce`, until we are trusted.
     """
 
     session_id: str
@@ -85,11 +99,16 @@ class ServerState:
     digest: str = ""
     replies: int = 0
     max_msg_size: int = 0
-    alerted: bool = False
+    alerted: int = 0
     asked_devinf: bool = False
     databases: tuple[DatabaseState, ...] = ()
     outstanding: tuple[Outstanding, ...] = ()
     chunk: Chunk | None = None
+    owed: tuple[Status | Results | Alert, ...] = ()
+    challenges: int = 0
+    scheme: str = ""
+    nonce: str = field(default="", repr=False)
+    is_trusted: bool = False
 
     @classmethod
     def begin(cls, header: SyncHdr) -> "ServerState":
@@ -103,9 +122,11 @@ class ServerState:
 
     def encode(self) -> bytes:
         """Write the state, to be stored."""
-        fields = asdict(self)
+        fields = asdict(replace(self, owed=()))
         if self.chunk:
             fields["chunk"]["data"] = base64.b64encode(self.chunk.data).decode()
+        if self.owed:
+            fields["owed"] = base64.b64encode(wbxml.encode(Message(_NOBODY, self.owed))).decode()
         return json.dumps(fields, separators=(",", ":")).encode()
 
     @classmethod
@@ -113,7 +134,7 @@ class ServerState:
         """Read what `encode` wrote; raises LocalError for anything else."""
         try:
             return _state(json.loads(octets))
-        except (ValueError, TypeError, KeyError) as exc:
+        except (ValueError, TypeError, KeyError, PeerError) as exc:
             raise LocalError("not the state of a session") from exc
 
 
@@ -133,8 +154,17 @@ def _state(fields: dict[str, Any]) -> ServerState:
             "databases": tuple(_database(each) for each in fields["databases"]),
             "outstanding": tuple(Outstanding(**each) for each in fields["outstanding"]),
             "chunk": chunk,
+            "owed": _owed(fields["owed"]),
         }
     )
+
+
+def _owed(text: str | list[str]) -> tuple[Status | Results | Alert, ...]:
+    """Read what is owed to the client, which is kept as it would be sent."""
+    if not isinstance(text, str):
+        return ()
+    commands = wbxml.decode(base64.b64decode(text)).commands
+    return tuple(each for each in commands if isinstance(each, Status | Results | Alert))
 
 
 def _database(fields: dict[str, Any]) -> DatabaseState:

@@ -14,6 +14,7 @@ class StatusCode(IntEnum):
     RESOLVED_WITH_MERGE = 207
     RESOLVED_WITH_CLIENT = 208
     RESOLVED_WITH_DUPLICATE = 209
+    DELETED_UNARCHIVED = 210
     NOT_DELETED = 211
     AUTHENTICATED = 212
     CHUNK_ACCEPTED = 213
@@ -134,6 +135,8 @@ def succeeded(code: int) -> bool:
     """Say whether a status means that the command needs no repetition.
 
     419 does: the conflict is settled, and what the server kept comes as its own change.
-    418 does: the item is there.
+    418 does: the item is there. 214 to 216 do not: nothing was done in the end.
     """
+    if code in (StatusCode.CANCELLED, StatusCode.NOT_EXECUTED, StatusCode.ROLLED_BACK):
+        return False
     return 200 <= code < 300 or code in (StatusCode.RESOLVED_WITH_SERVER, StatusCode.ALREADY_EXISTS)

@@ -130,6 +130,9 @@ class Writer(Protocol):
     def back(self, mark: tuple[int, int]) -> None:
         """Forget what was written since that place."""
 
+    def settle(self) -> None:
+        """Make this a place at which something that was written elsewhere can follow."""
+
     def size(self, mark: tuple[int, int]) -> int:
         """Count the octets written since that place, with what it takes to begin a command next."""
 

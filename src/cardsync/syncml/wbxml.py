@@ -173,6 +173,12 @@ class Writer:
         del self.pieces[mark[0] :]
         self._page = mark[1]
 
+    def settle(self) -> None:
+        """Go back to the first code page."""
+        if self._page:
+            self._page = 0
+            self.pieces.append(_SWITCH[0])
+
     def size(self, mark: tuple[int, int]) -> int:
         """Count the octets since that place, as if both places were on the first page."""
         switches = len(_SWITCH[0]) * (self._page - mark[1])

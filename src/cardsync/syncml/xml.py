@@ -221,6 +221,9 @@ class Writer:
         """Forget what was written since that place."""
         del self.pieces[mark[0] :]
 
+    def settle(self) -> None:
+        """Do nothing: any place will do."""
+
     def size(self, mark: tuple[int, int]) -> int:
         """Count the octets since that place."""
         return sum(map(len, self.pieces[mark[0] :]))

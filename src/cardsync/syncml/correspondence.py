@@ -1,0 +1,133 @@
+"""The headers of a client's messages: numbers, addresses, and who is who.
+
+OMA SyncML Representation Protocol 1.2, SyncHdr, Cred and Chal; DS Protocol 1.2, "Authentication".
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from cardsync.errors import PeerError
+from cardsync.syncml import auth
+from cardsync.syncml.elements import Location, Message, Meta, Status, SyncHdr
+from cardsync.syncml.letter import Letter
+from cardsync.syncml.request import ClientConfig
+from cardsync.syncml.status import StatusCode
+
+_TRIES: Final = 3
+"""Redirections that are followed, and times that a server may show credentials in vain."""
+
+
+class Correspondence:
+    """What goes from message to message in one session with a server, at `url`."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.url = config.url
+        self.msg_id = 0
+        self._config = config
+        self._account = config.account
+        self._challenged = False
+        self._is_known = False
+        self._knows_server = config.authenticate is None
+        self._refusals = self._redirections = 0
+        self._limit = config.max_msg_size
+
+    def begin(self) -> Letter:
+        """Begin the next message."""
+        self.msg_id += 1
+        config, account = self._config, self._account
+        cred, name = None, None
+        if account and not self._is_known:
+            cred = auth.credential(account, config.version)
+        if account and account.scheme is auth.Scheme.MD5:
+            name = account.user  # a digest does not tell it
+        header = SyncHdr(
+            session_id=config.session_id,
+            msg_id=self.msg_id,
+            target=Location(self.url),
+            source=Location(config.device_id, name),
+            version=config.version,
+            cred=cred,
+            meta=Meta(max_msg_size=config.max_msg_size) if self.msg_id == 1 else None,
+        )
+        return Letter(header, config.content_type, self._limit)
+
+    def take(self, message: Message) -> Status | None:
+        """Take the header of an answer; give the Status by which our message was refused."""
+        header = message.header
+        if header.session_id != self._config.session_id:
+            raise PeerError("not an answer of this session", answer=StatusCode.BAD_REQUEST)
+        self.url = header.resp_uri or self.url
+        if header.meta and header.meta.max_msg_size:
+            self._limit = min(self._config.max_msg_size, header.meta.max_msg_size)
+        for command in message.commands:
+            if not isinstance(command, Status) or command.cmd_ref != 0:
+                continue
+            if command.msg_ref != self.msg_id:
+                continue
+            if not 200 <= command.code < 300:
+                return command
+            if command.code == StatusCode.AUTHENTICATED:
+                self._is_known = True
+        return None
+
+    def try_again(self, refused: Status) -> bool:
+        """Take a challenge, once, or a redirection; False if there is nothing else to try."""
+        wanted = refused.code in (StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS)
+        if wanted and refused.chal and self._account and not self._challenged:
+            challenge = auth.read_challenge(refused.chal)
+            self._challenged = True
+            self._account = replace(self._account, scheme=challenge.scheme, nonce=challenge.nonce)
+            return True
+        moved = _location(refused) if 300 <= refused.code < 400 else ""
+        if moved and self._redirections < _TRIES and _may_go(self.url, moved):
+            self._redirections += 1
+            self.url, self.msg_id, self._is_known = moved, 0, False
+            return True
+        return False
+
+    def judge(self, message: Message) -> tuple[Status, int]:
+        """Answer a header; with it the code by which all else is refused, or 0.
+
+        Raises PeerError where the server shows what it is in vain, again and again.
+        """
+        header, authenticate = message.header, self._config.authenticate
+        code, chal = int(StatusCode.OK), None
+        if authenticate and (header.cred or not self._knows_server):
+            shown = auth.proof(header)
+            result = authenticate(shown, header.source.uri)
+            code = StatusCode.UNAUTHORIZED if shown else StatusCode.MISSING_CREDENTIALS
+            code = StatusCode.AUTHENTICATED if result.ok else code
+            self._knows_server = result.ok
+            self._refusals += not result.ok
+            chal = auth.write_challenge(result.challenge) if result.challenge else None
+        if self._refusals == _TRIES:
+            raise PeerError("a server that is not the one that we know", answer=code)
+        refs = self._config.references
+        status = Status(
+            cmd_id=0,
+            msg_ref=header.msg_id,
+            cmd_ref=0,
+            cmd="SyncHdr",
+            code=code,
+            target_refs=(header.target.uri,) if refs else (),
+            source_refs=(header.source.uri,) if refs else (),
+            chal=chal,
+        )
+        return status, 0 if self._knows_server else code
+
+
+def _location(status: Status) -> str:
+    """Give the address that a redirection names, in its item."""
+    for item in status.items:
+        named = item.target or item.source
+        if named:
+            return named.uri
+        if isinstance(item.data, bytes):
+            return item.data.decode(errors="replace")
+    return ""
+
+
+def _may_go(here: str, there: str) -> bool:
+    """Follow to http or https, never from TLS to what is none."""
+    schemes = ("https:",) if here.lower().startswith("https:") else ("https:", "http:")
+    return there.lower().startswith(schemes)

@@ -1,0 +1,82 @@
+"""A server's judgement of a client's changes, carried out, and the names of items on its side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cardsync.syncml.datastore import Change, ChangeKind, Rule, ServerDatastore
+from cardsync.syncml.elements import AlertCode, Item, Location
+from cardsync.syncml.events import DatabaseResult, SessionResult
+from cardsync.syncml.reconcile import Decision, reconcile
+from cardsync.syncml.state import DatabaseState
+from cardsync.syncml.status import StatusCode, succeeded
+
+
+@dataclass(frozen=True, slots=True)
+class _ClientAlone:
+    """The judge of a one-way synchronization from the client: the client is right."""
+
+    rule: Rule = Rule.CLIENT_WINS
+
+    def merge(self, _ours: bytes, _theirs: bytes) -> bytes | None:
+        return None
+
+    def newer(self, _ours: Change, _theirs: Change) -> bool:
+        return False
+
+
+def decide_and_apply(
+    state: DatabaseState, store: ServerDatastore, theirs: Sequence[Change]
+) -> list[int]:
+    """Settle the conflicts, apply all in one call; give the status of each change."""
+    decisions = _decide(state, store, theirs)
+    changes = [change for each in decisions for change in each.changes]
+    lost = [each.lost for each in decisions if each.lost is not None]
+    if lost:
+        store.keep(lost)
+    applied = iter(store.apply(changes) if changes else ())
+    codes = []
+    for each in decisions:
+        own = [next(applied).code for _ in each.changes]
+        bad = [code for code in own if not succeeded(code)]
+        codes.append(bad[0] if bad else each.code or own[-1])
+    return codes
+
+
+def _decide(
+    state: DatabaseState, store: ServerDatastore, theirs: Sequence[Change]
+) -> tuple[Decision, ...]:
+    if state.kind is AlertCode.REFRESH_FROM_CLIENT or not theirs:
+        return tuple(Decision((each,)) for each in theirs)
+    ours = store.conflicts(state.since, theirs)
+    alone = state.kind is AlertCode.ONE_WAY_FROM_CLIENT
+    return reconcile(theirs, ours, _ClientAlone() if alone else store)
+
+
+def client_change(kind: ChangeKind, item: Item) -> Change | None:
+    """Read the client's name of an item, which is its Source."""
+    return Change(kind, "", peer=item.source.uri) if item.source else None
+
+
+def our_item(change: Change) -> Item:
+    """Name an item to the client: what it has by its own name, what we add by ours."""
+    if change.kind is ChangeKind.ADD:
+        return Item(source=Location(change.identifier))
+    return Item(target=Location(change.peer or change.identifier))
+
+
+def result(states: Sequence[DatabaseState]) -> SessionResult:
+    """Tell how each database fared."""
+    databases = tuple(
+        DatabaseResult(
+            database=each.name,
+            status=each.status,
+            asked=each.asked,
+            performed=each.kind,
+            sent=each.sent,
+            received=each.received,
+            failed=each.failed,
+        )
+        for each in states
+    )
+    bad = [each.status for each in databases if each.status != StatusCode.OK]
+    return SessionResult(bad[0] if bad else StatusCode.OK, databases)

@@ -1,0 +1,201 @@
+"""What of a datastore's changes fits into a Sync: the commands that carry them, octet by octet.
+
+OMA DS Protocol 1.2, "Large object handling": an item that would not even fit into a message of
+its own goes in chunks, the size of the whole with the first, MoreData behind all but the last.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cardsync.errors import LocalError
+from cardsync.syncml import codec
+from cardsync.syncml.datastore import Change, ChangeKind
+from cardsync.syncml.elements import Add, Delete, Item, Meta, Replace
+from cardsync.syncml.status import StatusCode
+
+Manipulation = Add | Replace | Delete
+"""What carries items."""
+
+Address = Callable[[Change], Item]
+"""How a role names an item on the wire: an Item with its Target or Source alone."""
+
+_LENGTHS: Final = 16
+"""Octets that the lengths, the Size and the MoreData of a chunk take in WBXML, at most."""
+
+_LEAST: Final = 12
+"""Octets of a chunk, however little room there is."""
+
+_COMMANDS: Final[dict[ChangeKind, type[Add] | type[Replace] | type[Delete]]] = {
+    ChangeKind.ADD: Add,
+    ChangeKind.REPLACE: Replace,
+    ChangeKind.DELETE: Delete,
+}
+_ORDER: Final = {ChangeKind.DELETE: 1, ChangeKind.REPLACE: 2, ChangeKind.ADD: 3}
+"""The rest of a cut item comes before all others; what is deleted makes room for what comes."""
+
+_UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no character for (clause 2.2); such data goes in base64."""
+
+
+class Supply:
+    """Changes that wait to be sent, the first perhaps in part.
+
+    `offset` octets of the first one have been sent. Nothing is read before it is needed.
+    """
+
+    def __init__(self, changes: Iterable[Change], offset: int = 0) -> None:
+        self._changes = iter(changes)
+        self.next = next(self._changes, None)
+        self.offset = offset
+
+    @property
+    def done(self) -> bool:
+        """Say whether everything has been taken."""
+        return self.next is None
+
+    def advance(self) -> None:
+        """Go on to the next change."""
+        self.next = next(self._changes, None)
+        self.offset = 0
+
+
+@dataclass(slots=True)
+class Filled:
+    """A command of a Sync, and its items as they are written."""
+
+    command: Manipulation
+    kind: ChangeKind
+    pieces: list[bytes] = field(default_factory=list)
+
+
+class Filling:
+    """Takes changes into the commands of one Sync, while there is room: `room` octets.
+
+    `number` is the CmdID of the first command, `capacity` what an empty message would have room
+    for. An item that is too large even for that is cut where the peer knows of chunks (1.1 and
+    later), else it is `left_out`, as is what has no characters in XML: with the status for it.
+    """
+
+    def __init__(
+        self,
+        content_type: str,
+        item_type: str,
+        address: Address,
+        *,
+        number: int,
+        room: int,
+        capacity: int,
+        chunks: bool,
+    ) -> None:
+        self.whole: list[Change] = []
+        self.left_out: list[tuple[Change, StatusCode]] = []
+        self._content_type = content_type
+        self._is_xml = codec.media_type(content_type) == codec.XML
+        self._type = item_type
+        self._address = address
+        self._number = number
+        self._room = room
+        self._largest = capacity * 3 // 4
+        self._chunks = chunks
+        self._filled: dict[tuple[int, str], Filled] = {}
+
+    def commands(self) -> list[Filled]:
+        """Give the commands in the order in which they go."""
+        return [self._filled[key] for key in sorted(self._filled)]
+
+    def run(self, supply: Supply) -> None:
+        """Take what fits; what does not waits for the next message, or is cut if it is alone."""
+        while (change := supply.next) is not None:
+            is_rest = supply.offset > 0
+            rest = None if change.data is None else change.data[supply.offset :]
+            try:
+                piece = self._encode(change, rest)
+            except LocalError:
+                self.left_out.append((change, StatusCode.BAD_REQUEST))
+                supply.advance()
+                continue
+            if self._put(change, piece, is_rest):
+                self.whole.append(change)
+            elif self._filled or len(piece) <= self._largest:
+                return
+            elif self._chunks and len(rest or b"") > _LEAST:
+                self._cut(change, supply)
+                return
+            else:
+                self.left_out.append((change, StatusCode.TOO_LARGE))
+            supply.advance()
+
+    def _cut(self, change: Change, supply: Supply) -> None:
+        """Take as much of an item as fills the message."""
+        rest = (change.data or b"")[supply.offset :]
+        is_rest = supply.offset > 0
+        size = None if is_rest else len(rest)
+        is_text = _is_text(change.data or b"")
+        around = len(self._encode(change, b"", size)) + self._cost(change, is_rest)
+        octets = _boundary(rest, self._room - around - _LENGTHS, is_text=is_text)
+        while not self._put(
+            change,
+            self._encode(change, rest[:octets], size, more=True),
+            is_rest,
+            anyway=octets <= _LEAST,
+        ):
+            octets = _boundary(rest, octets * 7 // 8, is_text=is_text)
+        supply.offset += octets
+
+    def _put(self, change: Change, piece: bytes, is_rest: bool, *, anyway: bool = False) -> bool:
+        """Put an item into the command of its kind and type, if both fit."""
+        needed = len(piece) + self._cost(change, is_rest)
+        if needed > self._room and not anyway:
+            return False
+        self._room -= needed
+        key = self._key(change, is_rest)
+        if key not in self._filled:
+            self._filled[key] = Filled(self._command(change), change.kind)
+        self._filled[key].pieces.append(piece)
+        return True
+
+    def _key(self, change: Change, is_rest: bool) -> tuple[int, str]:
+        return 0 if is_rest else _ORDER[change.kind], change.type or self._type
+
+    def _command(self, change: Change) -> Manipulation:
+        number = self._number + len(self._filled)
+        is_delete = change.kind is ChangeKind.DELETE
+        meta = None if is_delete else Meta(type=change.type or self._type)
+        return _COMMANDS[change.kind](number, (), meta)
+
+    def _cost(self, change: Change, is_rest: bool) -> int:
+        """Count the octets of the command around an item, if it is not there yet."""
+        if self._key(change, is_rest) in self._filled:
+            return 0
+        return codec.encoded_size(self._command(change), self._content_type)
+
+    def _encode(
+        self, change: Change, data: bytes | None, size: int | None = None, *, more: bool = False
+    ) -> bytes:
+        named = self._address(change)
+        form = None
+        if data is not None and self._is_xml and not _is_text(change.data or b""):
+            data, form = base64.b64encode(data), "b64"
+        meta = Meta(format=form, size=size) if form or size is not None else None
+        item = replace(named, meta=meta, data=data, more_data=more)
+        return codec.encode_item(item, self._content_type)
+
+
+def _boundary(rest: bytes, octets: int, *, is_text: bool) -> int:
+    """Go back to where a character of UTF-8 begins, or three octets end: base64 needs no rest."""
+    end = max(min(octets, len(rest) - 1), _LEAST)
+    if not is_text:
+        return end - end % 3
+    while end > _LEAST - 4 and rest[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return not _UNWRITABLE.search(data.decode())
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,41 @@
+"""What a server is told of itself and of the client, for one message."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cardsync.syncml import auth, incoming
+from cardsync.syncml.datastore import ServerDatastore
+from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.state import ServerState
+
+OpenDatastore = Callable[[str, str], ServerDatastore | None]
+"""Give the datastore that an identity means by a name; None if there is none for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """The server in one session.
+
+    `next_anchor` names this session and differs from that of the session before; `resp_uri` is
+    where the next messages shall go; `peer_known` says that the client's device information is
+    here already, `number_of_changes` that by it the client wants to hear how many will come.
+    `account` is what we show of ourselves, if anything. `before` is the last session of this
+    client, if it broke off: it can be resumed. `busy` sends the client away for now, `moved` for
+    ever. `references` puts into a Status the names of what it answers, which some old peers need.
+    Sizes in octets.
+    """
+
+    device_id: str
+    content_type: str
+    next_anchor: str
+    resp_uri: str | None = None
+    devinf: DevInf | None = None
+    peer_known: bool = True
+    max_msg_size: int = 65536
+    max_obj_size: int = incoming.MAX_OBJECT
+    number_of_changes: bool = False
+    account: auth.Account | None = None
+    before: ServerState | None = None
+    busy: bool = False
+    moved: str | None = None
+    references: bool = False

@@ -1,0 +1,422 @@
+"""SyncEvolution as client of our server, and as server of our client. Requirements R-01, R-61.
+
+Every kind of synchronization, both representations, all versions, both ways to show a password,
+large objects, conflicts, and connections that are lost: the same contents on both sides.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import syncevolution
+from cardsync.fleet.syncml_client import Order, synchronize
+from cardsync.fleet.syncml_http import HttpServer
+from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
+from cardsync.syncml import auth, codec
+from cardsync.syncml.datastore import Rule
+from cardsync.syncml.elements import AlertCode, Version
+from cardsync.syncml.events import SessionResult
+from cardsync.terminal.databases.sources import Source, open_source
+from cardsync.transport.http import CarrierError, Failure, HttpCarrier
+from syncevolution import PASSWORD, USER, Client, Peer, by_text, contents
+
+MODES = {
+    "two-way": AlertCode.TWO_WAY,
+    "slow": AlertCode.SLOW,
+    "one-way-from-client": AlertCode.ONE_WAY_FROM_CLIENT,
+    "refresh-from-client": AlertCode.REFRESH_FROM_CLIENT,
+    "one-way-from-server": AlertCode.ONE_WAY_FROM_SERVER,
+    "refresh-from-server": AlertCode.REFRESH_FROM_SERVER,
+}
+LARGE = "".join(f"line {number} of a text of 100,000 octets: äöü\n" for number in range(2200))
+WORDS = " ".join(LARGE.split())
+SMALL = 12_000
+"""Octets of a message in which a large object does not fit; SyncEvolution's least is 10,240."""
+
+
+def changes(client: Path, server: Path) -> None:
+    """Change, remove and add on both sides; before it both have a, b, c and d in this order."""
+    by_text(client)["a"].write_text("a changed by the client\n")
+    by_text(client)["b"].unlink()
+    (client / "new-c").write_text("added by the client\n")
+    by_text(server)["c"].write_text("c changed by the server\n")
+    by_text(server)["d"].unlink()
+    (server / "new-s").write_text("added by the server\n")
+
+
+CLIENTS = ["a changed by the client", "added by the client", "c", "d"]
+SERVERS = ["a", "added by the server", "b", "c changed by the server"]
+BOTH = ["a changed by the client", "added by the client", "added by the server",
+        "c changed by the server"]  # fmt: skip
+OUTCOMES = {
+    "two-way": (BOTH, BOTH),
+    "one-way-from-client": (CLIENTS, BOTH),
+    "refresh-from-client": (CLIENTS, CLIENTS),
+    "one-way-from-server": (BOTH, SERVERS),
+    "refresh-from-server": (SERVERS, SERVERS),
+}
+"""By the kind: what is at the client and at the server after changes on both sides."""
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder for all that SyncEvolution keeps."""
+    return tmp_path_factory.mktemp("syncevolution")
+
+
+@pytest.fixture(scope="session")
+def library(home: Path) -> Path:
+    """Build the repair of the client once."""
+    return syncevolution.built(home)
+
+
+@pytest.fixture(scope="session")
+def peer(home: Path) -> Iterator[Peer]:
+    """Run SyncEvolution's server once for all tests."""
+    (home / "peer").mkdir()
+    running = Peer(home / "peer")
+    yield running
+    running.stop()
+
+
+class Ours:
+    """Our server over a folder, in this process; it can lose replies and go silent."""
+
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.items = home / "ours"
+        self.source = open_source(f"notes={self.items}", "text/plain")
+        self._served = SyncmlServer([self.source], settings)
+        self.lost: set[int] = set()
+        self.gone_after: int | None = None
+        self.bodies: list[bytes] = []
+        self.replies: list[bytes] = []
+        self._http = HttpServer("127.0.0.1", 0, self._serve)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._http.url
+
+    def _serve(self, body: bytes, content_type: str, query: str) -> Reply:
+        self.bodies.append(body)
+        number = len(self.bodies)
+        if self.gone_after is not None and number > self.gone_after:
+            raise SystemExit  # the thread ends, the connection closes without an answer
+        reply = self._served.serve(body, content_type, query)
+        self.replies.append(reply.body)
+        if number in self.lost:
+            raise SystemExit
+        return reply
+
+    def close(self) -> None:
+        """Stop."""
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+        self.source.close()
+
+
+class Theirs:
+    """SyncEvolution's client with our server."""
+
+    def __init__(self, home: Path, library: Path, settings: Settings) -> None:
+        self.server = Ours(home, settings)
+        self.client = Client(home / "theirs", library, "their-device")
+
+    def configure(self, **properties: str) -> None:
+        """Tell the client of the server."""
+        self.client.configure(self.server.url, "notes", **properties)
+
+    def fill(self) -> None:
+        """Put a, b, c and d into the client."""
+        for name in "abcd":
+            (self.client.items / name).write_text(f"{name}\n")
+
+    @property
+    def both(self) -> tuple[list[str], list[str]]:
+        """Give the contents of client and server."""
+        return contents(self.client.items), contents(self.server.items)
+
+
+def settings(scheme: auth.Scheme = auth.Scheme.MD5, **more: object) -> Settings:
+    """Give the settings of our server."""
+    return replace(Settings({USER: PASSWORD.encode()}, scheme), **more)  # type: ignore[arg-type]  # any field
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, library: Path) -> Iterator[Theirs]:
+    """Give SyncEvolution's client with our server."""
+    made = Theirs(tmp_path, library, settings())
+    made.configure()
+    yield made
+    made.server.close()
+
+
+WAYS = [
+    ("1.2", "1", "md5"), ("1.2", "0", "basic"), ("1.1", "1", "basic"), ("1.1", "0", "md5"),
+    ("1.0", "1", "basic"), ("1.0", "0", "md5"), ("1.0", "1", "md5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("version", "wbxml", "scheme"), WAYS)
+def test_their_client_in_every_manner(
+    tmp_path: Path, library: Path, version: str, wbxml: str, scheme: str
+) -> None:
+    """Versions, representations, credentials: slow, then changes of every kind both ways."""
+    made = Theirs(tmp_path, library, settings(auth.Scheme[scheme.upper()]))
+    made.configure(SyncMLVersion=version, enableWBXML=wbxml, clientAuthType=scheme)
+    made.fill()
+    made.client.sync("slow")
+    changes(made.client.items, made.server.items)
+    made.client.sync()
+    made.server.close()
+
+    assert (BOTH, BOTH) == made.both
+    assert f"SyncML/{version}".encode() in made.server.replies[-1]
+    assert (b"<?xml" in made.server.replies[-1]) == (wbxml == "0")
+
+
+@pytest.mark.parametrize("mode", OUTCOMES)
+def test_their_client_every_kind(theirs: Theirs, mode: str) -> None:
+    """Alerts 200 to 205 of their client. Requirement R-53."""
+    theirs.fill()
+    theirs.client.sync("slow")
+    changes(theirs.client.items, theirs.server.items)
+
+    theirs.client.sync(mode)
+
+    assert OUTCOMES[mode] == theirs.both
+
+
+def test_their_client_slow_finds_what_is_equal(theirs: Theirs) -> None:
+    """A slow synchronization of equal contents doubles nothing."""
+    theirs.fill()
+    for _ in range(2):
+        theirs.client.sync("slow")
+
+    assert (["a", "b", "c", "d"],) * 2 == theirs.both
+
+
+def test_their_client_large_objects(tmp_path: Path, library: Path) -> None:
+    """Objects of 100 KB in chunks, both ways, and none of our messages over the limit."""
+    made = Theirs(tmp_path, library, settings(max_message=SMALL))
+    made.configure(maxMsgSize=str(SMALL))
+    made.fill()
+    (made.client.items / "large").write_text(LARGE)
+    made.client.sync("slow")
+    (made.server.items / "also").write_text("at the server " + LARGE)
+    made.client.sync()
+    made.server.close()
+
+    both = sorted(["a", "b", "c", "d", WORDS, "at the server " + WORDS])
+    assert (both, both) == made.both
+    assert max(map(len, made.server.replies)) <= SMALL
+    assert len(made.server.replies) > 20
+
+
+@pytest.mark.parametrize(
+    ("rule", "left"),
+    [
+        (Rule.CLIENT_WINS, ["of the client"]),
+        (Rule.SERVER_WINS, ["of the server"]),
+        (Rule.DUPLICATE, ["of the client", "of the server"]),
+    ],
+)
+def test_their_client_conflict(
+    tmp_path: Path, library: Path, rule: Rule, left: list[str]
+) -> None:
+    """One item changed on both sides: the rule decides, both sides are equal. O-9."""
+    made = Theirs(tmp_path, library, settings(rule=rule))
+    made.configure()
+    (made.client.items / "a").write_text("a\n")
+    made.client.sync("slow")
+    (made.client.items / "a").write_text("of the client\n")
+    next(made.server.items.iterdir()).write_text("of the server\n")
+    made.client.sync()
+    made.server.close()
+
+    assert (left, left) == made.both
+
+
+@pytest.mark.parametrize("lost", [2, 3, 4])  # the very first message it sends once only
+def test_their_client_repeats_what_was_lost(theirs: Theirs, lost: int) -> None:
+    """A reply that is lost: the client sends the message again and gets the same reply."""
+    theirs.fill()
+    theirs.server.lost = {lost}
+    (theirs.server.items / "s").write_text("s\n")
+    theirs.client.sync("slow")
+
+    assert (["a", "b", "c", "d", "s"],) * 2 == theirs.both
+
+
+@pytest.mark.parametrize("after", [2, 3, 4, 6])
+def test_their_client_comes_back_after_a_break(
+    tmp_path: Path, library: Path, after: int
+) -> None:
+    """The connection is gone for good in the middle: the next session doubles nothing."""
+    made = Theirs(tmp_path, library, settings(max_message=SMALL))
+    made.configure(maxMsgSize=str(SMALL), RetryDuration="0")
+    for number in range(40):
+        (made.client.items / f"c{number}").write_text(f"client {number}\n" * 60)
+    for number in range(20):
+        (made.server.items / f"s{number}").write_text(f"server {number}\n" * 60)
+    made.server.gone_after = after
+    running = made.client.start("slow")
+    running.communicate(timeout=60)
+    made.server.gone_after = None
+    made.client.sync()
+    if made.both[0] != made.both[1]:
+        made.client.sync()
+    made.server.close()
+
+    assert running.returncode != 0
+    assert 60 == len(made.both[0])
+    assert made.both[0] == made.both[1]
+
+
+class Line:
+    """Our client's way to their server; it can lose replies and go silent."""
+
+    def __init__(self, carrier: HttpCarrier) -> None:
+        self._carrier = carrier
+        self.sent: list[bytes] = []
+        self.lost: set[int] = set()
+        self.gone_after: int | None = None
+
+    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        """Bring a message, unless it shall be lost."""
+        self.sent.append(body)
+        if self.gone_after is not None and len(self.sent) > self.gone_after:
+            raise CarrierError(Failure.UNREACHABLE, "gone")
+        reply = self._carrier.exchange(url, content_type, body)
+        if len(self.sent) in self.lost:
+            raise CarrierError(Failure.UNREACHABLE, "lost")
+        return reply
+
+
+class Mine:
+    """Our client with SyncEvolution's server."""
+
+    def __init__(self, home: Path, peer: Peer, **properties: str) -> None:
+        name, device, self.server = peer.database(**properties)
+        self.client = home / "mine"
+        self.source: Source = open_source(f"{name}={self.client}", "text/plain")
+        self._carrier = HttpCarrier()
+        self.line = Line(self._carrier)
+        account = auth.Account(auth.Scheme.BASIC, USER, PASSWORD.encode())
+        self.order = Order(peer.url, account=account, device_id=device)
+
+    def fill(self) -> None:
+        """Put a, b, c and d into the client."""
+        for name in "abcd":
+            (self.client / name).write_text(f"{name}\n")
+
+    def sync(self, mode: str = "two-way", **more: object) -> SessionResult:
+        """Synchronize once."""
+        order = replace(self.order, kind=MODES[mode], **more)  # type: ignore[arg-type]  # any field
+        return synchronize(order, [self.source], self.line, pause=lambda _: None)
+
+    @property
+    def both(self) -> tuple[list[str], list[str]]:
+        """Give the contents of client and server."""
+        return contents(self.client), contents(self.server)
+
+    def close(self) -> None:
+        """Stop."""
+        self._carrier.close()
+        self.source.close()
+
+
+@pytest.fixture
+def mine(tmp_path: Path, peer: Peer) -> Iterator[Mine]:
+    """Give our client with SyncEvolution's server."""
+    made = Mine(tmp_path, peer)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("version", "wbxml", "scheme"), WAYS)
+def test_our_client_in_every_manner(mine: Mine, version: str, wbxml: str, scheme: str) -> None:
+    """Versions, representations, credentials: slow, then changes of every kind both ways."""
+    manner = {
+        "version": next(each for each in Version if each.dtd == version),
+        "content_type": codec.WBXML if wbxml == "1" else codec.XML,
+        "account": auth.Account(auth.Scheme[scheme.upper()], USER, PASSWORD.encode()),
+    }
+    mine.fill()
+    assert mine.sync("slow", **manner).ok
+    changes(mine.client, mine.server)
+
+    assert mine.sync(**manner).ok
+    assert (BOTH, BOTH) == mine.both
+
+
+@pytest.mark.parametrize("mode", OUTCOMES)
+def test_our_client_every_kind(mine: Mine, mode: str) -> None:
+    """Alerts 200 to 205 of our client. Requirement R-53."""
+    mine.fill()
+    assert mine.sync("refresh-from-client").ok
+    changes(mine.client, mine.server)
+
+    assert mine.sync(mode).ok
+    assert OUTCOMES[mode] == mine.both
+
+
+def test_our_client_large_objects(mine: Mine) -> None:
+    """Objects of 100 KB in chunks, both ways, and none of our messages over the limit."""
+    mine.fill()
+    (mine.client / "large").write_text(LARGE)
+    (mine.server / "also").write_text("at the server " + LARGE)
+
+    assert mine.sync("slow", max_msg_size=SMALL).ok
+    both = sorted(["a", "b", "c", "d", WORDS, "at the server " + WORDS])
+    assert (both, both) == mine.both
+    assert max(map(len, mine.line.sent)) <= SMALL
+    assert len(mine.line.sent) > 20
+
+
+def test_our_client_conflict(mine: Mine) -> None:
+    """One item changed on both sides: their server decides, both sides are equal. O-9."""
+    (mine.client / "a").write_text("a\n")
+    assert mine.sync("slow").ok
+    (mine.client / "a").write_text("of the client\n")
+    next(mine.server.iterdir()).write_text("of the server\n")
+
+    assert mine.sync().ok
+    assert mine.both[0] == mine.both[1]
+    assert "of the" in mine.both[0][0]
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_our_client_repeats_what_was_lost(mine: Mine, lost: int) -> None:
+    """A reply that is lost: we send the same octets again, and their server answers the same."""
+    mine.fill()
+    mine.line.lost = {lost}
+    (mine.server / "s").write_text("s\n")
+
+    assert mine.sync("slow").ok
+    assert (["a", "b", "c", "d", "s"],) * 2 == mine.both
+
+
+@pytest.mark.parametrize("after", [2, 4])
+def test_our_client_comes_back_after_a_break(mine: Mine, after: int) -> None:
+    """The connection is gone for good in the middle: the next session doubles nothing."""
+    for number in range(40):
+        (mine.client / f"c{number}").write_text(f"client {number}\n" * 60)
+    for number in range(20):
+        (mine.server / f"s{number}").write_text(f"server {number}\n" * 60)
+    mine.line.gone_after = after
+    with pytest.raises(CarrierError):
+        mine.sync("slow", max_msg_size=SMALL)
+    mine.line.gone_after = None
+
+    assert mine.sync(max_msg_size=SMALL).ok
+    assert 60 == len(mine.both[0])
+    assert mine.both[0] == mine.both[1]
