@@ -31,13 +31,32 @@ PACKAGES = {
 
 
 def find(program: str) -> str | None:
-    """Give the path of a peer, or the name of a library or a Perl module that loads, or None."""
+    """Give the path of a peer, or the name of a library or a Perl module that loads, or None.
+
+    For `python:module` it is the interpreter that has the module: this one, or Debian's.
+    """
+    if program.startswith("/"):
+        return program if Path(program).exists() else None
+    if program.startswith("python:"):
+        return _python_with(program.removeprefix("python:"))
     if program.startswith("lib"):
         return ctypes.util.find_library(program.removeprefix("lib"))
     if "::" not in program:
-        return shutil.which(program)
+        return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     found = subprocess.run(["perl", f"-M{program}", "-e", "1"], check=False, capture_output=True)
     return program if found.returncode == 0 else None
+
+
+def _python_with(module: str) -> str | None:
+    """Give an interpreter in which a module loads."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        command = [python, "-c", f"import {module}"]
+        if (
+            Path(python).exists()
+            and not subprocess.run(command, check=False, capture_output=True).returncode
+        ):
+            return python
+    return None
 
 
 def need(program: str) -> str:

@@ -17,6 +17,10 @@ need syncevo-http-server "syncevolution-http python3-twisted"
 need bearerbox kannel
 need wapbox kannel
 ldconfig -p 2>/dev/null | grep -q libopenobex.so.2 || missing="$missing libopenobex2"
+PATH="$PATH:/usr/sbin" need pcscd pcscd
+need opensc-tool opensc
+[ -e /etc/reader.conf.d/vpcd ] || missing="$missing vsmartcard-vpcd"
+/usr/bin/python3 -c "import smartcard" 2>/dev/null || missing="$missing python3-pyscard"
 perl -MNet::SMPP -e 1 2>/dev/null || missing="$missing libnet-smpp-perl"
 
 [ -z "$missing" ] && exit 0

@@ -101,6 +101,20 @@ class Instance:
         )
 
 
+def registered(memory: Memory) -> tuple[Instance, ...]:
+    """Give the applications in the registry of a card."""
+    names = memory.names(_INSTANCES)
+    aids = [bytes.fromhex(name[len(_INSTANCES) :]) for name in names]
+    return tuple(
+        [Instance.decode(aid, memory.read(name)) for aid, name in zip(aids, names, strict=True)]
+    )
+
+
+def is_locked(memory: Memory) -> bool:
+    """Say whether the application of a card must be still."""
+    return bool(memory.names(_LOCKED))
+
+
 class SecurityDomain:
     """Manages the content of the card; `application` is the only one whose code it has."""
 
@@ -116,7 +130,7 @@ class SecurityDomain:
     @property
     def locked(self) -> bool:
         """Whether the application must be still. GlobalPlatform clause 5.3.1.4."""
-        return bool(self._memory.names(_LOCKED))
+        return is_locked(self._memory)
 
     def handlers(self) -> dict[bytes, tuple[SecurityLevel, Handler]]:
         """Give who takes secured packets: for each TAR the least security and what is done."""
@@ -130,14 +144,7 @@ class SecurityDomain:
 
     def instances(self) -> tuple[Instance, ...]:
         """Give the applications of the registry."""
-        names = self._memory.names(_INSTANCES)
-        aids = [bytes.fromhex(name[len(_INSTANCES) :]) for name in names]
-        return tuple(
-            [
-                Instance.decode(aid, self._memory.read(name))
-                for aid, name in zip(aids, names, strict=True)
-            ]
-        )
+        return registered(self._memory)
 
     def _message(self, accepted: Accepted) -> bytes:
         return self._application.message(accepted.data)

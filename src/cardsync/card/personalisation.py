@@ -1,16 +1,18 @@
 """From subscriber data to the memory of a new card. TS 102 221 clause 13, TS 31.102 clause 4."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cardsync.card import profile as profiles
 from cardsync.card.authentication import write_keys
 from cardsync.card.contents import Subscriber, write_files
+from cardsync.card.key_store import write_channel_keys, write_key_cipher
 from cardsync.card.memory import Memory
 from cardsync.card.milenage import Milenage
 from cardsync.card.pin import ADM1, PIN1, PIN2, Code, Pin, digits, write_pin
 from cardsync.card.profile import Profile
 from cardsync.card.secured import write_key_set
+from cardsync.ota.channel_keys import ChannelKeys, KeyCipher
 from cardsync.ota.security import KeySet
 
 __all__ = ["Codes", "Subscriber", "personalise"]
@@ -40,9 +42,12 @@ def personalise(
     profile: Profile | None = None,
     codes: Codes | None = None,
     keys: Milenage | None = None,
+    channel_keys: Iterable[ChannelKeys] = (),
+    key_ciphers: Mapping[int, KeyCipher] | None = None,
 ) -> Memory:
     """Make the memory of a card: files, PINs and keys; no application is in it.
 
+    `key_ciphers` gives for a key set the key under which new ones come over the air (KIK).
     Raises `ConfigError` for data that the profile has no room for.
     """
     memory = Memory()
@@ -52,6 +57,10 @@ def personalise(
         write_keys(memory, keys)
     for key_set in key_sets:
         write_key_set(memory, key_set)
+    for number, cipher in (key_ciphers or {}).items():
+        write_key_cipher(memory, number, cipher)
+    for one in channel_keys:
+        write_channel_keys(memory, one)
     return memory
 
 

@@ -85,17 +85,18 @@ class CardSlot:
         return response
 
 
-def serve(session: ReaderSession, host: str, port: int) -> None:
-    """Put a card into the reader that vpcd offers at `host` and `port`, until it goes away.
-
-    Raises `ConfigError` where no reader is.
-    """
+def connect(host: str, port: int) -> socket.socket:
+    """Find the reader that vpcd offers at `host` and `port`; raise `ConfigError` if none is."""
     try:
-        connection = socket.create_connection((host, port))
+        return socket.create_connection((host, port))
     except OSError as exc:
         raise ConfigError(
             f"{host}:{port}: no virtual reader: {exc}; start pcscd with the driver of vpcd"
         ) from exc
+
+
+def serve(session: ReaderSession, connection: socket.socket) -> None:
+    """Be in a reader until it goes away."""
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while octets := _received(connection):

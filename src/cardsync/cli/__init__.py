@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from cardsync.cli.card import app as card
 from cardsync.cli.decode import decode
 from cardsync.cli.demo import demo
 from cardsync.cli.mobile import mobile
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command("decode")(decode)
 app.command("demo")(demo)
+app.add_typer(card, name="card")
 app.add_typer(operator, name="operator")
 app.add_typer(policy, name="policy")
 app.add_typer(syncml, name="syncml")
