@@ -17,7 +17,7 @@ from cardsync.fleet.syncml_http import HttpServer
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import auth, codec
 from cardsync.syncml.datastore import Rule
-from cardsync.syncml.elements import AlertCode, Version
+from cardsync.syncml.elements import AlertCode, Status, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.terminal.databases.sources import Source, open_source
 from cardsync.transport.http import CarrierError, Failure, HttpCarrier
@@ -94,9 +94,7 @@ class Ours:
         self.bodies: list[bytes] = []
         self.replies: list[bytes] = []
         self._http = HttpServer("127.0.0.1", 0, self._serve)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.05,), daemon=True
-        )
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @property
@@ -229,9 +227,7 @@ def test_their_client_large_objects(tmp_path: Path, library: Path) -> None:
         (Rule.DUPLICATE, ["of the client", "of the server"]),
     ],
 )
-def test_their_client_conflict(
-    tmp_path: Path, library: Path, rule: Rule, left: list[str]
-) -> None:
+def test_their_client_conflict(tmp_path: Path, library: Path, rule: Rule, left: list[str]) -> None:
     """One item changed on both sides: the rule decides, both sides are equal. O-9."""
     made = Theirs(tmp_path, library, settings(rule=rule))
     made.configure()
@@ -257,9 +253,7 @@ def test_their_client_repeats_what_was_lost(theirs: Theirs, lost: int) -> None:
 
 
 @pytest.mark.parametrize("after", [2, 3, 4, 6])
-def test_their_client_comes_back_after_a_break(
-    tmp_path: Path, library: Path, after: int
-) -> None:
+def test_their_client_comes_back_after_a_break(tmp_path: Path, library: Path, after: int) -> None:
     """The connection is gone for good in the middle: the next session doubles nothing."""
     made = Theirs(tmp_path, library, settings(max_message=SMALL))
     made.configure(maxMsgSize=str(SMALL), RetryDuration="0")
@@ -271,14 +265,22 @@ def test_their_client_comes_back_after_a_break(
     running = made.client.start("slow")
     running.communicate(timeout=60)
     made.server.gone_after = None
+    first = len(made.server.replies)
     made.client.sync()
-    if made.both[0] != made.both[1]:
-        made.client.sync()
+    begun = made.server.replies[first : first + 2]  # the first may ask for another digest
     made.server.close()
 
     assert running.returncode != 0
+    assert {200} == {code for reply in begun for code in alerts(reply)} - {401}
+    assert b"225" in made.server.bodies[-len(made.server.replies[first:])]
     assert 60 == len(made.both[0])
     assert made.both[0] == made.both[1]
+
+
+def alerts(reply: bytes) -> list[int]:
+    """Give the statuses of Alerts in a reply."""
+    found = [each for each in codec.decode(reply, codec.WBXML).commands if isinstance(each, Status)]
+    return [each.code for each in found if each.cmd == "Alert"]
 
 
 class Line:

@@ -2,20 +2,24 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
 from cardsync.fleet.syncml_describe import describe
 from cardsync.syncml import auth, codec
-from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
+from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest, Interrupted
 from cardsync.syncml.elements import AlertCode, Version
 from cardsync.syncml.events import SessionResult
+from cardsync.syncml.kinds import becomes
+from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.sources import Source
 from cardsync.transport.http import CarrierError, Failure
 
 _RESENDS = 3  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
+_NOT_ASKED = {StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS, StatusCode.CANCELLED}
+"""Failures that have nothing to do with an interruption."""
 
 
 class Carrier(Protocol):
@@ -45,42 +49,99 @@ def synchronize(
     clock: Callable[[], float] = time.time,
     pause: Callable[[float], None] = time.sleep,
 ) -> SessionResult:
-    """Run one session. Raises `CarrierError` where the server cannot be reached."""
-    device = order.device_id or _device(sources[0])
+    """Run one session, or go on with one that broke off. Raises `CarrierError`.
+
+    Where the server cannot go on, everything is compared: what became of the rest is unknown.
+    """
+    clients = [_Client(order, source, int(clock())) for source in sources]
+    resumes = any(client.interrupted for client in clients)
+    result = _run(order, clients, carrier, clock, pause, resume=True)
+    if resumes and not result.ok and result.status not in _NOT_ASKED:
+        anew = replace(order, kind=becomes(order.kind, agreed=False))
+        clients = [_Client(anew, source, int(clock())) for source in sources]
+        result = _run(anew, clients, carrier, clock, pause, resume=False)
+    return result
+
+
+def _run(
+    order: Order,
+    clients: Sequence["_Client"],
+    carrier: Carrier,
+    clock: Callable[[], float],
+    pause: Callable[[float], None],
+    *,
+    resume: bool,
+) -> SessionResult:
+    first = clients[0].source
+    device = order.device_id or _device(first)
     known = f"devinf:{order.url}#{order.version.dtd}"
+    sources = [client.source for client in clients]
     devinf = describe(order.version.dtd, device, "workstation", sources)
     digest = sha256(repr(devinf).encode()).digest()
-    config = ClientConfig(
-        url=order.url,
-        device_id=device,
-        session_id=str(int(clock()) % 65536),
-        databases=tuple([_request(order, source, int(clock())) for source in sources]),
-        version=order.version,
-        content_type=order.content_type,
-        max_msg_size=order.max_msg_size,
-        account=order.account,
-        devinf=devinf,
-        put_devinf=sources[0].index.recall(known) != digest,
+    session = ClientSession(
+        ClientConfig(
+            url=order.url,
+            device_id=device,
+            session_id=str(int(clock()) % 65536),
+            databases=tuple([client.request(resume=resume) for client in clients]),
+            version=order.version,
+            content_type=order.content_type,
+            max_msg_size=order.max_msg_size,
+            account=order.account,
+            devinf=devinf,
+            put_devinf=first.index.recall(known) != digest,
+        )
     )
-    session = ClientSession(config)
-    while (octets := session.data_to_send()) is not None:
-        session.receive_data(_exchange(carrier, session.url, config.content_type, octets, pause))
-    result = session.result or SessionResult(500)
-    sources[0].index.remember(known, digest if result.ok else None)
+    try:
+        while (octets := session.data_to_send()) is not None:
+            session.receive_data(_exchange(carrier, session.url, order.content_type, octets, pause))
+    except CarrierError:
+        for client, left in zip(clients, session.interrupted, strict=True):
+            client.keep(left)
+        raise
+    result = session.result or SessionResult(StatusCode.FAILED)
+    first.index.remember(known, digest if result.ok else None)
+    for client in clients:
+        client.keep(None)
     return result
+
+
+class _Client:
+    """One database: what of it is asked, and what is left of a session that broke off."""
+
+    def __init__(self, order: Order, source: Source, now: int) -> None:
+        self.source = source
+        self._order = order
+        self._key = f"interrupted:{order.url}#{source.name}"
+        self._store = source.client(f"{order.url}#{source.name}")
+        # The session is named by the second, and never two by the same.
+        last = [int(each.own) for each in self._store.anchors() if each.own.isdecimal()]
+        self._anchor = str(max([now, *(second + 1 for second in last)]))
+
+    @property
+    def interrupted(self) -> Interrupted | None:
+        """What is left, if the server may be asked to go on: version 1.2, the same kind."""
+        kept = self.source.index.recall(self._key)
+        if kept is None or self._order.version is not Version.V1_2:
+            return None
+        left = Interrupted.decode(kept)
+        kinds = [becomes(self._order.kind, agreed=agreed) for agreed in (True, False)]
+        return left if left.kind in kinds else None
+
+    def keep(self, left: Interrupted | None) -> None:
+        """Keep what is left, or forget it."""
+        self.source.index.remember(self._key, left.encode() if left else None)
+
+    def request(self, *, resume: bool) -> DatabaseRequest:
+        """Say what is asked."""
+        left = self.interrupted if resume else None
+        return DatabaseRequest(self._store, self.source.name, self._order.kind, self._anchor, left)
 
 
 def _device(source: Source) -> str:
     """Name this end of the synchronization: every database that goes by itself is a device."""
     identity = source.index.recall("identity") or b""
     return f"cardsync-{sha256(identity).hexdigest()[:16]}"
-
-
-def _request(order: Order, source: Source, now: int) -> DatabaseRequest:
-    """Name the session by the second, and never two by the same."""
-    store = source.client(f"{order.url}#{source.name}")
-    last = [int(each.own) for each in store.anchors() if each.own.isdecimal()]
-    return DatabaseRequest(store, source.name, order.kind, str(max([now, *(n + 1 for n in last)])))
 
 
 def _exchange(

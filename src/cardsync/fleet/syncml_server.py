@@ -21,7 +21,7 @@ from cardsync.syncml import auth, codec, server
 from cardsync.syncml.datastore import Rule
 from cardsync.syncml.elements import Message
 from cardsync.syncml.events import Event, PeerDescribed
-from cardsync.syncml.state import ServerState, fingerprint
+from cardsync.syncml.state import Phase, ServerState, fingerprint
 from cardsync.terminal.databases.indexed import IndexedServer
 from cardsync.terminal.databases.sources import Source
 
@@ -65,11 +65,21 @@ class _Session:
 
 @dataclass(slots=True)
 class _Device:
-    """What is remembered of a device: last session, next nonce, whether it told of itself."""
+    """What is remembered of a device: last session, next nonce, whether it told of itself.
+
+    `before` is the state of a session that broke off.
+    """
 
     session: _Session
+    before: ServerState | None = None
     nonce: bytes = field(default=b"", repr=False)
     described: bool = False
+
+    def leave(self) -> None:
+        """Keep a session with databases that did not come to its end; another one begins."""
+        state = self.session.state
+        if state and state.databases:
+            self.before = None if state.phase is Phase.DONE else state
 
 
 Heard = Callable[[str, Sequence[Event]], None]
@@ -115,6 +125,7 @@ class SyncmlServer:
         if session.state is not None and session.state.answered(header, digest):
             return session.reply
         if header.msg_id == 1:
+            device.leave()
             session = _Session(secrets.token_urlsafe(9))
         elif session.state and not self._is_key(session, query) and self._settings.users:
             # Nobody goes on with a session of another one: who does not know its key is asked.
@@ -160,6 +171,7 @@ class SyncmlServer:
             resp_uri=f"{ours}?s={key}",
             devinf=describe(version, ours, "server", self._sources.values()),
             peer_known=device.described,
+            before=device.before,
             max_msg_size=self._settings.max_message,
         )
 

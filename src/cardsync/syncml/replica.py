@@ -130,8 +130,8 @@ class Replica:
     def on_alert_status(self, status: Status) -> None:
         """Take the server's answer to our Alert."""
         if self._resume and status.code in _REFUSALS:
-            self._resume = None
-            self._kind = becomes(self._request.kind, agreed=self._agreed is not None)
+            self._resume = None  # what became of the rest is unknown: everything is compared
+            self._kind = becomes(self._request.kind, agreed=False)
         elif status.code not in (StatusCode.OK, StatusCode.REFRESH_REQUIRED):
             self.stop(status.code)
 

@@ -228,6 +228,8 @@ class _Turn:
             self._answer(alert, StatusCode.FORBIDDEN)
         else:
             anchor, before = self._config.next_anchor, self._config.before
+            if before and before.identity != self._state.identity:
+                before = None
             codes = [self._databases.alert(kind, each, anchor, before) for each in alert.items]
             code = max(codes, default=StatusCode.INCOMPLETE)
             taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)

@@ -44,5 +44,8 @@ class Collection(Protocol):
     def type_of(self, data: bytes) -> str | None:
         """Give the media type of one item, where the collection has items of any type."""
 
+    def likeness(self, data: bytes) -> bytes:
+        """Give what two versions of one item have in common: equal where it is the same item."""
+
     def merge(self, ours: bytes, theirs: bytes) -> bytes | None:
         """Merge two versions field by field; None where both have another value in one."""

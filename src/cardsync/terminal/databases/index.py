@@ -31,6 +31,7 @@ _SCHEMA: Final = (
         name TEXT NOT NULL UNIQUE,
         stamp TEXT NOT NULL,
         digest BLOB NOT NULL,
+        likeness BLOB NOT NULL,
         added INTEGER NOT NULL,
         serial INTEGER NOT NULL UNIQUE,
         deleted INTEGER NOT NULL DEFAULT 0)""",
@@ -54,7 +55,7 @@ _SCHEMA: Final = (
     # Every item as every peer sees it: its last change is ours, and owed to the peer, if it was
     # made after whatever the peer did.
     """CREATE VIEW seen AS SELECT
-        peers.peer, i.item, i.name, i.digest, i.deleted, p.name AS peer_name,
+        peers.peer, i.item, i.name, i.likeness, i.deleted, p.name AS peer_name,
         coalesce(p.at_peer, 0) AS at_peer,
         max(i.serial, coalesce(p.serial, 0)) AS last,
         i.serial > coalesce(p.serial, 0) OR coalesce(p.anew, 0) AS owed
@@ -164,14 +165,20 @@ class Index:
         """Note that an item was added or changed; give its number."""
         serial = self.next_serial()
         row = self.connection.execute(
-            """INSERT INTO items (name, stamp, digest, added, serial) VALUES (?1, ?2, ?3, ?4, ?4)
+            """INSERT INTO items (name, stamp, digest, likeness, added, serial)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?5)
                ON CONFLICT (name) DO UPDATE SET stamp = excluded.stamp, digest = excluded.digest,
+               likeness = excluded.likeness,
                added = CASE WHEN deleted THEN excluded.serial ELSE added END,
                serial = excluded.serial, deleted = 0
                RETURNING item""",
-            (name, stamp, sha256(data).digest(), serial),
+            (name, stamp, sha256(data).digest(), self.likeness(data), serial),
         ).fetchone()
         return int(row[0])
+
+    def likeness(self, data: bytes) -> bytes:
+        """Give a digest of what two versions of one item have in common."""
+        return sha256(self.collection.likeness(data)).digest()
 
     def bury(self, name: str) -> None:
         """Note that an item was deleted; its tombstone stays."""

@@ -301,16 +301,17 @@ class IndexedServer(IndexedDatastore):
     def conflicts(self, since: str, changes: Sequence[Change]) -> Sequence[Change | None]:
         """Find our own change of each item that the peer changed."""
         own = {change.identifier: change for change in self._own(since, changes)}
-        alike: dict[bytes | None, list[str]] = {}
+        alike: dict[bytes, list[str]] = {}
         for change in own.values():
-            if change.kind is ChangeKind.ADD:
-                alike.setdefault(change.data, []).append(change.identifier)
+            if change.kind is ChangeKind.ADD and change.data is not None:
+                alike.setdefault(self._index.likeness(change.data), []).append(change.identifier)
         found = []
         for change in changes:
             row = self._find(change)
             name = row[1] if row else None
-            if name is None and change.kind is not ChangeKind.DELETE:
-                name = next((each for each in alike.get(change.data, ()) if each in own), None)
+            if name is None and change.data is not None:
+                names = alike.get(self._index.likeness(change.data), ())
+                name = next((each for each in names if each in own), None)
             found.append(own.pop(name, None) if name else None)
         return found
 
@@ -333,22 +334,21 @@ class IndexedServer(IndexedDatastore):
         """Give our changes that may be of the same items: by the peer's name or the content."""
         self._index.scan()
         names = [change.peer for change in changes]
-        digests = [None if change.data is None else sha256(change.data).digest()
-                   for change in changes]  # fmt: skip
+        alike = [None if e.data is None else self._index.likeness(e.data) for e in changes]
         for at in range(0, len(changes), _ROWS):
-            part = names[at : at + _ROWS], digests[at : at + _ROWS]
+            part = names[at : at + _ROWS], alike[at : at + _ROWS]
             yield from self._among(int(since), *part)
 
     def _among(
-        self, since: int, names: list[str | None], digests: list[bytes | None]
+        self, since: int, names: list[str | None], alike: list[bytes | None]
     ) -> list[Change]:
         marks = ",".join("?" * len(names))
         rows = self._index.connection.execute(
             f"""SELECT name, deleted, peer_name, at_peer, last FROM seen
                 WHERE peer = ? AND owed AND last > ? AND (at_peer OR NOT deleted)
-                AND (peer_name IN ({marks}) OR (digest IN ({marks}) AND NOT at_peer))
+                AND (peer_name IN ({marks}) OR (likeness IN ({marks}) AND NOT at_peer))
                 ORDER BY last""",  # noqa: S608  # question marks
-            (self._peer, since, *names, *digests),
+            (self._peer, since, *names, *alike),
         ).fetchall()
         return [self._change(*row) for row in rows]
 

@@ -29,6 +29,7 @@ _DEVICE_FULL, _FAILED = 420, 510
 
 _BEGIN: Final = re.compile(rb"BEGIN:(VCARD|VCALENDAR)\s", re.IGNORECASE)
 _VERSION: Final = re.compile(rb"^VERSION:([0-9.]+)", re.IGNORECASE | re.MULTILINE)
+_UID: Final = re.compile(rb"^UID(?:;[^:\r\n]*)?:([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _TYPES: Final = {
     (b"VCARD", b"2.1"): "text/x-vcard",
     (b"VCARD", b""): "text/vcard",
@@ -121,9 +122,14 @@ class Folder:
         name = kind[1].upper()
         return _TYPES.get((name, version[1] if version else b""), _TYPES[name, b""])
 
+    def likeness(self, data: bytes) -> bytes:
+        """Give the UID of a card or an event, else the lines, however a peer ends them."""
+        uid = _UID.search(data) if _BEGIN.match(data.lstrip()[:_LOOKED_AT]) else None
+        return b"UID " + uid[1].strip() if uid else _lines(data)
+
     def merge(self, ours: bytes, theirs: bytes) -> bytes | None:
-        """Merge nothing: a file has no fields that we know."""
-        return ours if ours == theirs else None
+        """Merge what differs in the ends of its lines alone; a file has no fields that we know."""
+        return theirs if _lines(ours) == _lines(theirs) else None
 
     def _files(self) -> Iterator["os.DirEntry[str]"]:
         with os.scandir(self._path) as entries:
@@ -131,6 +137,13 @@ class Folder:
                 hidden = entry.name.startswith(".") or not entry.name.isprintable()
                 if not hidden and entry.is_file():
                     yield entry
+
+
+def _lines(data: bytes) -> bytes:
+    """Give the lines of a text without their ends and without empty ones; other octets as is."""
+    if b"\0" in data:
+        return data
+    return b"\n".join([line.rstrip() for line in data.splitlines() if line.strip()])
 
 
 def _stamp(found: os.stat_result, now: int) -> str:
