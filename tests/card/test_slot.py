@@ -16,7 +16,7 @@ from cardsync.card.memory import Memory
 from cardsync.card.slot import CardSlot, read_image, write_image
 from cardsync.errors import ConfigError
 from cardsync.octets.apdu import CommandApdu, Ins, ResponseApdu
-from mobiles import POLICY, Sender, card_with, envelope_of, trigger
+from mobiles import POLICY, Sender, bare_card, card_with, envelope_of, trigger
 
 _WRITER = """\
 import sys
@@ -32,6 +32,62 @@ while True:
         memory.write(f"cell {cell}", number.to_bytes(4, "big") * 500)
     write_image(path, memory)
     print(number, flush=True)
+"""
+
+
+_POINTS = 18  # before and after each call, and in the middle of the write
+_KILLED = """\
+import os, signal, sys
+from pathlib import Path
+from cardsync.card import slot
+
+path, point, apdu = Path(sys.argv[1]), int(sys.argv[2]), bytes.fromhex(sys.argv[3])
+card, calls = slot.CardSlot(path), iter(range(100))
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def killing(function):
+    def call(*arguments, **named):
+        if next(calls) == point:
+            die()
+        done = function(*arguments, **named)
+        if next(calls) == point:
+            die()
+        return done
+    return call
+
+def torn(octets):
+    # Before the write, after each quarter of it, and behind it.
+    quarter = len(octets) // 4 + 1
+    for start in range(0, len(octets), quarter):
+        piece = octets[start : start + quarter]
+        if next(calls) == point:
+            die()
+        yield piece
+
+class File:
+    def __init__(self, file):
+        self.file = file
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        self.file.close()
+    def write(self, octets):
+        for piece in torn(octets):
+            self.file.write(piece)
+            self.file.flush()
+    def flush(self):
+        killing(self.file.flush)()
+    def fileno(self):
+        return self.file.fileno()
+
+opened = os.fdopen
+os.fdopen = lambda *arguments: File(opened(*arguments))
+os.open, os.fsync = killing(os.open), killing(os.fsync)
+Path.rename, Path.unlink = killing(Path.rename), killing(Path.unlink)
+sys.stdout.write(card.transact(apdu).hex())
+sys.stdout.flush()
 """
 
 
@@ -144,6 +200,33 @@ def test_killed_at_each_step(image: Path, monkeypatch: pytest.MonkeyPatch, step:
     monkeypatch.undo()
 
     assert (old if step < 3 else new.encode()) == image.read_bytes()
+
+
+@pytest.mark.parametrize("point", range(_POINTS + 1))
+def test_killed_by_the_system_at_each_point(tmp_path: Path, point: int) -> None:
+    """Killed with -9 at every point of a write, torn writes too: old content or new. O-3.
+
+    Once the answer is out it is the new one, and the next write goes on as if nothing had been.
+    """
+    path, update = tmp_path / "card.image", "00D6850004" + b"defr".hex()
+    write_image(path, bare_card().memory)
+    new = bare_card()
+    new.transact(bytes.fromhex(update))
+    old, wanted = path.read_bytes(), new.memory.encode()
+    ran = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(path), str(point), update],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    after = path.read_bytes()
+
+    killed = (-signal.SIGKILL, "")
+
+    assert (killed if point < _POINTS else (0, "9000")) == (ran.returncode, ran.stdout), ran.stderr
+    assert after in ({old, wanted} if point < _POINTS else {wanted})
+    assert b"\x90\0" == CardSlot(path).transact(bytes.fromhex(update))
+    assert wanted == path.read_bytes()
 
 
 def test_survives_a_kill_of_the_process(image: Path) -> None:
