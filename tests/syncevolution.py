@@ -64,8 +64,8 @@ class Client:
         """Tell it of the server; `properties` are those of SyncEvolution."""
         usual = {
             "syncURL": url, "username": USER, "password": PASSWORD, "deviceId": self._device,
-            "enableWBXML": "1", "clientAuthType": "md5", "SyncMLVersion": "", "preventSlowSync": "0",
-            "enableRefreshSync": "1", "maxMsgSize": "150000", "maxObjSize": "4000000",
+            "enableWBXML": "1", "clientAuthType": "md5", "SyncMLVersion": "",
+            "preventSlowSync": "0", "enableRefreshSync": "1", "maxMsgSize": "150000", "maxObjSize": "4000000",
             "loglevel": "1", "printChanges": "0", "dumpData": "0", "RetryDuration": "10",
             "RetryInterval": "1", "backend": "file", "database": f"file://{self.items}",
             "databaseFormat": "text/plain", "uri": database, "sync": "two-way",

@@ -320,7 +320,7 @@ class Mine:
         for name in "abcd":
             (self.client / name).write_text(f"{name}\n")
 
-    def sync(self, mode: str = "two-way", **more: object) -> SessionResult:
+    def sync(self, mode: str = "two-way", /, **more: object) -> SessionResult:
         """Synchronize once."""
         order = replace(self.order, kind=MODES[mode], **more)  # type: ignore[arg-type]  # any field
         return synchronize(order, [self.source], self.line, pause=lambda _: None)
@@ -347,7 +347,7 @@ def mine(tmp_path: Path, peer: Peer) -> Iterator[Mine]:
 @pytest.mark.parametrize(("version", "wbxml", "scheme"), WAYS)
 def test_our_client_in_every_manner(mine: Mine, version: str, wbxml: str, scheme: str) -> None:
     """Versions, representations, credentials: slow, then changes of every kind both ways."""
-    manner = {
+    manner: dict[str, object] = {
         "version": next(each for each in Version if each.dtd == version),
         "content_type": codec.WBXML if wbxml == "1" else codec.XML,
         "account": auth.Account(auth.Scheme[scheme.upper()], USER, PASSWORD.encode()),

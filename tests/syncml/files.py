@@ -9,10 +9,12 @@ from typing import cast
 from cardsync.syncml.datastore import Change, Rule
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
 from cardsync.terminal.databases.index import Index
-from cardsync.terminal.databases.indexed import IndexedClient, IndexedServer
+from cardsync.terminal.databases.indexed import IndexedClient, SafetyStop
+from cardsync.terminal.databases.indexed_server import IndexedServer
 from cardsync.terminal.databases.vdir import Folder
 from syncml.pair import Pair
 
+OPEN = SafetyStop(allows_slow=True, allows_emptying=True)
 MEMORY = Path("/dev/shm")
 """A file system that writes to no disk, where there is one."""
 
@@ -40,7 +42,7 @@ class FolderClient(_Owned, IndexedClient):
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        super().__init__(Index(root / ".memory", Folder(root, "text/plain")), "db", "server")
+        super().__init__(Index(root / ".memory", Folder(root, "text/plain")), "db", "server", OPEN)
 
 
 class FolderServer(_Owned, IndexedServer):
@@ -49,7 +51,9 @@ class FolderServer(_Owned, IndexedServer):
     def __init__(self, root: Path, rule: Rule = Rule.CLIENT_WINS) -> None:
         self.root = root
         self.kept: list[Change] = []
-        super().__init__(Index(root / ".memory", Folder(root, "text/plain")), "db", "device", rule)
+        super().__init__(
+            Index(root / ".memory", Folder(root, "text/plain")), "db", "device", OPEN, rule
+        )
 
     def keep(self, losers: Sequence[Change]) -> None:
         """Keep them in a list too."""

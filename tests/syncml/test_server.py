@@ -16,7 +16,6 @@ from cardsync.syncml.elements import (
     Alert,
     AlertCode,
     Anchor,
-    Atomic,
     Command,
     Copy,
     Cred,
@@ -262,7 +261,6 @@ def test_replaced_and_added_items_share_a_status() -> None:
     ("command", "code"),
     [
         (Copy(11, items("a")), 406),
-        (Atomic(11, (Add(12, items("a")),)), 406),
         (Delete(11, items("a", data=None), soft=True), 406),
         (Delete(11, items("a", data=None)), 211),
         (Add(11, (Item(data=b"x"),)), 412),

@@ -4,7 +4,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is_help=True)
 
 _PASSWORD = "CARDSYNC_SYNCML_PASSWORD"  # noqa: S105  # the name of a variable
+_HELD_SLOW, _HELD_EMPTYING, _BROKEN_OFF = 508, 403, 214
 _USERS = "CARDSYNC_SYNCML_USERS"
 
 MaxMessage = Annotated[
@@ -32,6 +34,11 @@ Databases = Annotated[
 ]
 ContentType = Annotated[
     str, typer.Option(help="Media type of all items; without it each item tells its own.")
+]
+
+
+Emptying = Annotated[
+    bool, typer.Option("--allow-emptying", help="Let a peer delete all, or nearly all, items.")
 ]
 
 
@@ -88,28 +95,38 @@ def serve(
     rule: Annotated[Rule, typer.Option(help="Who wins a conflict.")] = Rule.CLIENT,
     max_message: MaxMessage = 262_144,
     content_type: ContentType = "*/*",
+    allow_emptying: Emptying = False,
 ) -> None:
     """Serve SyncML at http://HOST:PORT/syncml, XML and WBXML, 1.0 to 1.2."""
     from cardsync.fleet.syncml_http import HttpServer  # noqa: PLC0415  # fast --help
     from cardsync.fleet.syncml_server import Settings, SyncmlServer  # noqa: PLC0415
     from cardsync.syncml import auth, datastore  # noqa: PLC0415
+    from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
 
     rules = dict(zip(Rule, datastore.Rule, strict=True))
-    settings = Settings(_accounts(user, users), auth.Scheme[scheme.name], rules[rule], max_message)
+    settings = Settings(
+        _accounts(user, users),
+        auth.Scheme[scheme.name],
+        rules[rule],
+        max_message,
+        SafetyStop(allows_slow=True, allows_emptying=allow_emptying),
+    )
     sources = [open_source(each, content_type) for each in databases]
     server = HttpServer(host, port, SyncmlServer(sources, settings).serve)
+    print(f"serving {', '.join(source.name for source in sources)} at {server.url}", flush=True)
+    _until_the_end(server.serve_forever)
+    server.server_close()
+    for source in sources:
+        source.close()
+
+
+def _until_the_end(serve_forever: Callable[[float], None]) -> None:
+    """Serve until the process is asked to end."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    print(f"serving {', '.join(source.name for source in sources)} at {server.url}", flush=True)
-    try:
-        server.serve_forever(poll_interval=0.2)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
-        for source in sources:
-            source.close()
+    with suppress(KeyboardInterrupt):
+        serve_forever(0.2)
 
 
 Url = Annotated[str, typer.Argument(help="Of the server, such as http://127.0.0.1:9100/syncml.")]
@@ -134,10 +151,15 @@ def sync(
     max_message: MaxMessage = 65536,
     content_type: ContentType = "*/*",
     timeout: Annotated[float, typer.Option(help="Seconds for one exchange.", min=0.1)] = 60.0,
+    allow_slow: Annotated[
+        bool, typer.Option("--allow-slow", help="Compare everything where the server asks for it.")
+    ] = False,
+    allow_emptying: Emptying = False,
 ) -> None:
     """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
     from cardsync.fleet.syncml_client import Order  # noqa: PLC0415  # fast --help
     from cardsync.syncml import codec, elements  # noqa: PLC0415
+    from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
 
     order = Order(
         url,
@@ -147,10 +169,10 @@ def sync(
         _account(user, password_file, scheme),
         device,
         max_message,
+        SafetyStop(allow_slow, allow_emptying),
     )
     result = _run(order, databases, content_type, timeout)
-    for line in _summary(result):
-        print(line)
+    print("\n".join((*_summary(result), *_hints(result))))
     sys.exit(0 if result.ok else 1)
 
 
@@ -162,10 +184,13 @@ def _run(
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
     from cardsync.transport.http import CarrierError, HttpCarrier  # noqa: PLC0415
 
+    ended: list[bool] = []
+    # The first interrupt breaks off in order, and the next session goes on; a second one ends it.
+    signal.signal(signal.SIGINT, lambda *_: _interrupt(0, None) if ended else ended.append(True))
     sources = [open_source(each, content_type) for each in databases]
     try:
         with HttpCarrier(timeout=timeout) as carrier:
-            return synchronize(order, sources, carrier)
+            return synchronize(order, sources, carrier, wants_end=lambda: bool(ended))
     except CarrierError as error:
         print(f"{order.url}: {error}", file=sys.stderr)
         sys.exit(1)
@@ -256,6 +281,16 @@ def _summary(result: "SessionResult") -> Iterable[str]:
         f"{words(result.status)}: {result.round_trips} round trips, {result.octets_sent} octets "
         f"sent, {result.octets_received} received"
     )
+
+
+def _hints(result: "SessionResult") -> Iterable[str]:
+    """Say what a person can do where a safety stop has held something back."""
+    if result.status == _HELD_SLOW:
+        yield "The server has lost what was agreed. --type slow, or --allow-slow, compares all."
+    if result.status == _HELD_EMPTYING:
+        yield "If it would have deleted (nearly) everything: --allow-emptying, here or there."
+    if result.status == _BROKEN_OFF:
+        yield "Broken off; the next synchronization goes on."
 
 
 def _line(each: "DatabaseResult") -> str:

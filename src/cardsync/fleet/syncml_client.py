@@ -1,7 +1,7 @@
 """A stand-alone SyncML client: databases of this machine with a server, over a carrier."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
@@ -13,7 +13,8 @@ from cardsync.syncml.elements import AlertCode, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
-from cardsync.terminal.databases.sources import Source
+from cardsync.terminal.databases.indexed import SafetyStop
+from cardsync.terminal.databases.sources import CLOSED, Source
 from cardsync.transport.http import CarrierError, Failure
 
 _RESENDS = 3  # of one message, where the carrier lost it or its answer
@@ -40,6 +41,7 @@ class Order:
     account: auth.Account | None = None
     device_id: str | None = None
     max_msg_size: int = 65536
+    stop: SafetyStop = CLOSED
 
 
 def synchronize(
@@ -48,27 +50,29 @@ def synchronize(
     carrier: Carrier,
     clock: Callable[[], float] = time.time,
     pause: Callable[[float], None] = time.sleep,
+    wants_end: Callable[[], bool] = lambda: False,
 ) -> SessionResult:
     """Run one session, or go on with one that broke off. Raises `CarrierError`.
 
     Where the server cannot go on, everything is compared: what became of the rest is unknown.
+    `wants_end` says that a person wants it to break off, in order, to go on later.
     """
+    line = _Line(carrier, pause, wants_end)
     clients = [_Client(order, source, int(clock())) for source in sources]
     resumes = any(client.interrupted for client in clients)
-    result = _run(order, clients, carrier, clock, pause, resume=True)
+    result = _run(order, clients, line, clock, resume=True)
     if resumes and not result.ok and result.status not in _NOT_ASKED:
         anew = replace(order, kind=becomes(order.kind, agreed=False))
         clients = [_Client(anew, source, int(clock())) for source in sources]
-        result = _run(anew, clients, carrier, clock, pause, resume=False)
+        result = _run(anew, clients, line, clock, resume=False)
     return result
 
 
 def _run(
     order: Order,
     clients: Sequence["_Client"],
-    carrier: Carrier,
+    line: "_Line",
     clock: Callable[[], float],
-    pause: Callable[[float], None],
     *,
     resume: bool,
 ) -> SessionResult:
@@ -92,17 +96,14 @@ def _run(
             put_devinf=first.index.recall(known) != digest,
         )
     )
-    try:
-        while (octets := session.data_to_send()) is not None:
-            session.receive_data(_exchange(carrier, session.url, order.content_type, octets, pause))
-    except CarrierError:
-        for client, left in zip(clients, session.interrupted, strict=True):
-            client.keep(left)
-        raise
+    for left in line.run(session, order.content_type):
+        for client, each in zip(clients, left, strict=True):
+            client.keep(each)
     result = session.result or SessionResult(StatusCode.FAILED)
     first.index.remember(known, digest if result.ok else None)
-    for client in clients:
-        client.keep(None)
+    if result.status != StatusCode.CANCELLED:
+        for client in clients:
+            client.keep(None)
     return result
 
 
@@ -113,7 +114,7 @@ class _Client:
         self.source = source
         self._order = order
         self._key = f"interrupted:{order.url}#{source.name}"
-        self._store = source.client(f"{order.url}#{source.name}")
+        self._store = source.client(f"{order.url}#{source.name}", order.stop)
         # The session is named by the second, and never two by the same.
         last = [int(each.own) for each in self._store.anchors() if each.own.isdecimal()]
         self._anchor = str(max([now, *(second + 1 for second in last)]))
@@ -144,20 +145,40 @@ def _device(source: Source) -> str:
     return f"cardsync-{sha256(identity).hexdigest()[:16]}"
 
 
-def _exchange(
-    carrier: Carrier, url: str, content_type: str, octets: bytes, pause: Callable[[float], None]
-) -> bytes:
-    """Send a message; the same once more where it or its answer was lost on the way."""
-    resends = 0
-    while True:
-        try:
-            kind, body = carrier.exchange(url, content_type, octets)
-            break
-        except CarrierError as error:
-            if error.kind not in _LOST or resends == _RESENDS:
-                raise
-            resends += 1
-            pause(0.2 * resends)
-    if codec.media_type(kind) != content_type:
-        raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
-    return body
+class _Line:
+    """The way to the server and back."""
+
+    def __init__(
+        self, carrier: Carrier, pause: Callable[[float], None], wants_end: Callable[[], bool]
+    ) -> None:
+        self._carrier = carrier
+        self._pause = pause
+        self._wants_end = wants_end
+
+    def run(
+        self, session: ClientSession, content_type: str
+    ) -> Iterator[Sequence[Interrupted | None]]:
+        """Bring messages until the session is over; after each, tell what would be left of it."""
+        while (octets := session.data_to_send()) is not None:
+            reply = self._exchange(session.url, content_type, octets)
+            if self._wants_end():
+                session.suspend()
+            session.receive_data(reply)
+            if session.result is None:
+                yield session.interrupted
+
+    def _exchange(self, url: str, content_type: str, octets: bytes) -> bytes:
+        """Send a message; the same once more where it or its answer was lost on the way."""
+        resends = 0
+        while True:
+            try:
+                kind, body = self._carrier.exchange(url, content_type, octets)
+                break
+            except CarrierError as error:
+                if error.kind not in _LOST or resends == _RESENDS:
+                    raise
+                resends += 1
+                self._pause(0.2 * resends)
+        if codec.media_type(kind) != content_type:
+            raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
+        return body

@@ -22,7 +22,8 @@ from cardsync.syncml.datastore import Rule
 from cardsync.syncml.elements import Message
 from cardsync.syncml.events import Event, PeerDescribed
 from cardsync.syncml.state import Phase, ServerState, fingerprint
-from cardsync.terminal.databases.indexed import IndexedServer
+from cardsync.terminal.databases.indexed import SafetyStop
+from cardsync.terminal.databases.indexed_server import IndexedServer
 from cardsync.terminal.databases.sources import Source
 
 MAX_MESSAGE = 1 << 20
@@ -43,17 +44,22 @@ class Reply:
     body: bytes
 
 
+SLOW_IS_SAFE = SafetyStop(allows_slow=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Who may come in, by name and password (nobody named: everyone), and who wins conflicts.
 
-    `max_message` is the MaxMsgSize that we announce, in octets.
+    `max_message` is the MaxMsgSize that we announce, in octets. A slow synchronization that a
+    device needs is no danger here: what is equal is found again.
     """
 
     users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     scheme: auth.Scheme = auth.Scheme.MD5
     rule: Rule = Rule.CLIENT_WINS
     max_message: int = 256 * 1024
+    stop: SafetyStop = SLOW_IS_SAFE
 
 
 @dataclass(slots=True)
@@ -182,7 +188,11 @@ class SyncmlServer:
 
     def _open(self, peer: str, name: str) -> IndexedServer | None:
         source = self._sources.get(name)
-        return None if source is None else source.server(peer, self._settings.rule)
+        return (
+            None
+            if source is None
+            else source.server(peer, self._settings.rule, self._settings.stop)
+        )
 
     def _authenticate(self, device: _Device, proof: auth.Proof | None) -> auth.AuthResult:
         """Compare with the password; a nonce serves once."""

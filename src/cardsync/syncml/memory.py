@@ -4,6 +4,8 @@ Tests and the fleet use them; they also show the writer of a real store what eac
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 
 from cardsync.syncml.datastore import (
@@ -36,6 +38,9 @@ class _Row:
 
 class _MemoryDatastore:
     """What both roles share. `prefix` begins the names of items that the peer added."""
+
+    allows_slow = True
+    allows_emptying = True
 
     def __init__(self, name: str, content_type: str, content_version: str, prefix: str) -> None:
         self.name = name
@@ -78,6 +83,24 @@ class _MemoryDatastore:
             kind = _everything(row) if since is None else self._changed(row, int(since))
             if kind:
                 yield Change(kind, row.identifier, row.data, row.peer, str(row.serial))
+
+    def count(self, since: str | None) -> int:
+        """Count what `changes` yields."""
+        return sum(1 for _ in self.changes(since))
+
+    def size(self) -> int:
+        """Count the items."""
+        return len(self.items())
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """Put everything back if the block fails."""
+        before = deepcopy((self._rows, self._peers, self._serial))
+        try:
+            yield
+        except BaseException:
+            self._rows, self._peers, self._serial = before
+            raise
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """Do what the peer asks."""

@@ -21,7 +21,7 @@ class Collection(Protocol):
         """Tell this collection from another one that later lies at the same place."""
 
     def batch(self) -> AbstractContextManager[object]:
-        """Do all writing that is within at once, where the collection can."""
+        """Do all writing that is within, or nothing if an exception leaves it; may be nested."""
 
     def stamps(self) -> Mapping[str, str]:
         """Give a stamp for each item; equal stamps mean equal content, "" means nothing."""

@@ -10,9 +10,12 @@ from pathlib import Path
 from cardsync.errors import ConfigError
 from cardsync.syncml.datastore import ANY_TYPE, Rule
 from cardsync.terminal.databases.index import Index
-from cardsync.terminal.databases.indexed import IndexedClient, IndexedServer
+from cardsync.terminal.databases.indexed import IndexedClient, SafetyStop
+from cardsync.terminal.databases.indexed_server import IndexedServer
 from cardsync.terminal.databases.table import Table
 from cardsync.terminal.databases.vdir import Folder
+
+CLOSED = SafetyStop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,15 @@ class Source:
     name: str
     index: Index
 
-    def client(self, peer: str) -> IndexedClient:
+    def client(self, peer: str, stop: SafetyStop = CLOSED) -> IndexedClient:
         """Give it in the role of the client of one server database."""
-        return IndexedClient(self.index, self.name, peer)
+        return IndexedClient(self.index, self.name, peer, stop)
 
-    def server(self, peer: str, rule: Rule) -> IndexedServer:
+    def server(
+        self, peer: str, rule: Rule = Rule.CLIENT_WINS, stop: SafetyStop = CLOSED
+    ) -> IndexedServer:
         """Give it in the role of the server of one device."""
-        return IndexedServer(self.index, self.name, peer, rule)
+        return IndexedServer(self.index, self.name, peer, stop, rule)
 
     def close(self) -> None:
         """Close what is open."""

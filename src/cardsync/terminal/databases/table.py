@@ -61,6 +61,9 @@ class Table:
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Write all that is within in one transaction."""
+        if self.connection.in_transaction:
+            yield
+            return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,7 @@ class Folder:
         self.content_type = content_type
         self.content_version = content_version
         self._path = path
+        self._before: dict[str, bytes | None] | None = None  # what a batch has changed
         try:
             path.mkdir(parents=True, exist_ok=True)
             next(path.iterdir(), None)
@@ -64,9 +65,22 @@ class Folder:
         there = self._path.stat()
         return f"{there.st_dev}.{there.st_ino}"
 
-    def batch(self) -> AbstractContextManager[object]:
-        """Do nothing: every file is written by itself."""
-        return nullcontext()
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Put back what was replaced or removed within, if an exception leaves it."""
+        if self._before is not None:
+            yield
+            return
+        self._before = {}
+        try:
+            yield
+        except BaseException:
+            before, self._before = self._before, None
+            for name, data in before.items():
+                self._restore(name, data)
+            raise
+        finally:
+            self._before = None
 
     def stamps(self) -> Mapping[str, str]:
         """Give what the file system tells of each file, unless it is too young to be sure."""
@@ -86,6 +100,7 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> str:
         """Put a file into the place of the old one."""
+        self._remember(name)
         beside = self._path / f".{secrets.token_hex(6)}.part"
         try:
             try:
@@ -109,6 +124,7 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file."""
+        self._remember(name)
         (self._path / name).unlink(missing_ok=True)
 
     def type_of(self, data: bytes) -> str | None:
@@ -130,6 +146,16 @@ class Folder:
     def merge(self, ours: bytes, theirs: bytes) -> bytes | None:
         """Merge what differs in the ends of its lines alone; a file has no fields that we know."""
         return theirs if _lines(ours) == _lines(theirs) else None
+
+    def _remember(self, name: str) -> None:
+        if self._before is not None and name not in self._before:
+            self._before[name] = self.read(name)
+
+    def _restore(self, name: str, data: bytes | None) -> None:
+        if data is None:
+            self.remove(name)
+        else:
+            self.write(name, data)
 
     def _files(self) -> Iterator["os.DirEntry[str]"]:
         with os.scandir(self._path) as entries:
