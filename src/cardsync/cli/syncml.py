@@ -105,13 +105,8 @@ def serve(
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
 
     rules = dict(zip(Rule, datastore.Rule, strict=True))
-    settings = Settings(
-        _accounts(user, users),
-        auth.Scheme[scheme.name],
-        rules[rule],
-        max_message,
-        SafetyStop(allows_slow=True, allows_emptying=allow_emptying),
-    )
+    stop, wanted = SafetyStop(True, allow_emptying), auth.Scheme[scheme.name]
+    settings = Settings(_accounts(user, users), wanted, rules[rule], max_message, stop)
     sources = [open_source(each, content_type) for each in databases]
     server = HttpServer(host, port, SyncmlServer(sources, settings).serve)
     print(f"serving {', '.join(source.name for source in sources)} at {server.url}", flush=True)
