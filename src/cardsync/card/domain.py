@@ -8,6 +8,7 @@ block after a reset, or begins anew with INSTALL [for load]; an application is n
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from cardsync.card import scripts
 from cardsync.card.card_data import CardData
 from cardsync.card.key_store import DomainKeys
 from cardsync.card.memory import Memory
@@ -17,7 +18,7 @@ from cardsync.card.status import status_word
 from cardsync.errors import CardsyncError, PeerError
 from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
 from cardsync.octets.reader import Reader
-from cardsync.ota import globalplatform, script
+from cardsync.ota import globalplatform
 from cardsync.ota.application import ISSUER_DOMAIN_TAR, MODULE_AID, ApplicationImage
 from cardsync.ota.channel_keys import KeyCipher
 from cardsync.ota.globalplatform import (
@@ -43,11 +44,11 @@ _LOCK = 0x80
 _SECURED = 0x0F  # of a security domain
 _PRIVILEGES = bytes.fromhex("9EFE80")  # of the issuer's domain. Clause 11.1.2
 _MOST_LOAD_FILES = 8
+_REMOTE_FILES = 0xB0  # TARs of remote file management begin so. TS 101 220 annex D
 _MOST_LISTED = 200  # octets of one answer to GET STATUS, which may still be ciphered
 MORE_DATA = 0x6310  # clause 11.4.3.2
 OWN_AID = bytes.fromhex("A000000151000000")
 """The AID of the issuer security domain. GlobalPlatform annex H."""
-_EXPANDED = (script.Tag.COMMAND_SCRIPT, script.Tag.COMMAND_SCRIPT_INDEFINITE)
 
 
 _Simple = (
@@ -152,31 +153,7 @@ class SecurityDomain:
     def _run(self, accepted: Accepted) -> bytes:
         """Run a script of either format. TS 102 226 clause 5."""
         cipher = self.keys.key_cipher(accepted.key_set_number)
-        if accepted.data[:1] and accepted.data[0] in _EXPANDED:
-            return self._run_expanded(accepted.data, cipher)
-        executed, response = 0, ResponseApdu(SW.OK)
-        try:
-            commands = script.decode_compact(accepted.data)
-        except PeerError as exc:
-            return script.CompactResponse(0, status_word(exc)).encode()
-        for command in commands:
-            executed, response = executed + 1, self.transact(command, cipher)
-            if response.sw not in {SW.OK, MORE_DATA}:
-                break
-        return script.CompactResponse(executed, response.sw, response.data).encode()
-
-    def _run_expanded(self, data: bytes, cipher: KeyCipher | None) -> bytes:
-        responses: list[ResponseApdu] = []
-        try:
-            commands = script.ExpandedScript.decode(data).commands
-        except PeerError as exc:
-            bad = script.BadFormat(exc.answer or script.BadFormat.UNKNOWN_TAG)
-            return script.ExpandedResponse((), bad_format=bad).encode()
-        for command in commands:
-            responses.append(self.transact(command, cipher))
-            if responses[-1].sw not in {SW.OK, MORE_DATA}:
-                break
-        return script.ExpandedResponse(tuple(responses), len(responses)).encode()
+        return scripts.run(accepted.data, lambda apdu: self.transact(apdu, cipher))
 
     def transact(self, apdu: CommandApdu, cipher: KeyCipher | None = None) -> ResponseApdu:
         """Do one command of content management; what fails has changed nothing.
@@ -238,7 +215,7 @@ class SecurityDomain:
             raise PeerError("not installable", answer=SW.CONDITIONS_NOT_SATISFIED)
         toolkit = command.parameters.toolkit
         tars = toolkit.tars if toolkit else ()
-        if set(tars) & set(self.handlers()):
+        if set(tars) & set(self.handlers()) or any(tar[0] == _REMOTE_FILES for tar in tars):
             raise PeerError("a TAR is taken", answer=SW.INCORRECT_DATA)
         # No packet below the domain's own level starts anything, whatever the parameters say.
         level = (toolkit.minimum if toolkit else None) or SecurityLevel()

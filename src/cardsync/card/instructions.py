@@ -42,8 +42,8 @@ def whole(octets: bytes, apdu: CommandApdu, *, exact: bool) -> ResponseApdu:
 class Instructions:
     """The file system of a card with its PINs, its channels and its keys."""
 
-    def __init__(self, memory: Memory) -> None:
-        self.pins = Pins(memory)
+    def __init__(self, memory: Memory, pins: Pins | None = None) -> None:
+        self.pins = pins or Pins(memory)
         self.files = ElementaryFiles(memory, self.pins)
         self.authenticator = Authenticator(memory)
         self.reset()
@@ -57,6 +57,10 @@ class Instructions:
         """Do an instruction; None for one that is not of a file system."""
         handler = self._HANDLERS.get(apdu.ins)
         return None if handler is None else handler(self, channel, apdu, exact)
+
+    def at(self, selection: Selection, apdu: CommandApdu) -> ResponseApdu | None:
+        """Do an instruction at a selection that is on no channel."""
+        return self.do(Channel(0, selection), apdu, exact=False)
 
     # Selection
 

@@ -17,6 +17,7 @@ from cardsync.card.files import MF, cell
 from cardsync.card.instructions import Instructions
 from cardsync.card.management import LocalManagement, is_selection
 from cardsync.card.memory import Memory
+from cardsync.card.remote_files import RemoteFiles
 from cardsync.card.secured import SecuredMessages
 from cardsync.card.sim import SimInstructions, translated
 from cardsync.card.status import status_word
@@ -49,6 +50,7 @@ class Uicc:
         self._memory = memory
         self._instructions = Instructions(memory)
         self._sim = SimInstructions(self._instructions)
+        self._remote_files = RemoteFiles(memory)
         self._secured = SecuredMessages(memory)
         self._session = CardSession()
         self._start()
@@ -206,7 +208,8 @@ class Uicc:
             if not self._domain.locked:
                 self._applet.told(told)
             return _OK
-        received = self._secured.receive_data(tpdu_of(told), self._domain.handlers())
+        handlers = self._domain.handlers() | self._remote_files.handlers()
+        received = self._secured.receive_data(tpdu_of(told), handlers)
         for tpdu in received.submits:
             self._session.offer(commands.send_short_message(tpdu))
         return ResponseApdu(SW.OK, received.report)
