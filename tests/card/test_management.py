@@ -125,7 +125,7 @@ def test_select(name: str) -> None:
         ([DOMAIN, "80CA9F7F00"], "6A88"),
         ([DOMAIN, "80CA004500"], "450A988812010000000010F79000"),
         ([DOMAIN, "80CA004200"], "4204988812019000"),
-        ([DOMAIN, "80CA00C100"], "C10200009000"),
+        ([DOMAIN, "80CA00C100"], "C1030000009000"),
         ([DOMAIN, "80CA00CF00"], "CF0A988812010000000010F79000"),
         ([DOMAIN, "80F2000C"], "9000"),
         ([DOMAIN, "00A4000C023F00", "80CA006600"], "6D00"),
@@ -360,6 +360,14 @@ def test_selection_ends_the_session(end: str) -> None:
     response = host.plain(host.channel.protect(GetData(0x66).encode()))
 
     assert SW.SECURITY_NOT_SATISFIED == response.sw
+
+
+def test_a_selection_that_fails_ends_nothing() -> None:
+    """The domain keeps its channel and its session. Clause 10.2.3."""
+    host = Host(bare_card()).open()
+
+    assert "6A82" == answer(host.card, "00A4000C021234")
+    assert SW.OK == host.send(GetData(0x66).encode()).sw
 
 
 def test_wrong_keys_change_nothing() -> None:

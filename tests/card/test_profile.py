@@ -138,4 +138,4 @@ def test_tables_survive_the_memory() -> None:
     """What is written into a card is read from it."""
     found = profile.default().tree
 
-    assert list(found.files.values()) == list(tree.decode(found.encode()).files.values())
+    assert list(found.files.values()) == list(tree.decode(found.octets).files.values())

@@ -297,6 +297,14 @@ def test_initialize_update_refused(apdu: CommandApdu, expected: SW) -> None:
     assert expected == refused.value.answer
 
 
+@pytest.mark.parametrize(("keys", "expected"), [((DES, AES_256, AES), 0x30), ((DES,), 0x20)])
+def test_the_card_chooses(keys: tuple[ChannelKeys, ...], expected: int) -> None:
+    """Where the host names no version the card takes AES, the lowest version."""
+    answer = card(*keys).initialize_update(CommandApdu(0x80, 0x50, 0, 0, HOST))
+
+    assert expected == answer[10]
+
+
 def test_challenges_differ() -> None:
     """The counter makes each challenge another: SCP03 at once, SCP02 after a session."""
     store = Store(DES, AES)

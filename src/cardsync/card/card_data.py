@@ -12,7 +12,7 @@ from cardsync.errors import PeerError
 from cardsync.octets import tlv
 from cardsync.octets.apdu import SW
 from cardsync.ota.channel_keys import KeyKind
-from cardsync.ota.securechannel import SCP02_OPTION, SCP03_OPTION
+from cardsync.ota.securechannel import SCP02_OPTION, SCP03_OPTION, first_choice
 
 CAPACITY = 256 * 1024
 """Octets of non-volatile memory that a card tells of."""
@@ -69,11 +69,10 @@ class CardData:
         return self._memory.read(cell(f"{MF}/2FE2"))
 
     def _sequence(self) -> bytes:
-        """Give the sequence counter of the first keys. Clause 11.3.3.1."""
-        found = self._keys.keys()
-        if not found:
+        """Give the sequence counter of the keys that the card would choose. Clause 11.3.3.1."""
+        first = first_choice(self._keys.keys())
+        if first is None:
             raise PeerError("no keys", answer=SW.REFERENCED_DATA_NOT_FOUND)
-        first = found[min(found)]
         length = 2 if first.kind is KeyKind.DES else 3
         return self._keys.sequence(first.version).to_bytes(length, "big")
 

@@ -57,7 +57,7 @@ class Subscriber:
 
 def write_files(memory: Memory, profile: Profile, subscriber: Subscriber) -> None:
     """Put the files of a profile, filled for a subscriber, into the memory of a card."""
-    memory.write(TREE, profile.tree.encode())
+    memory.write(TREE, profile.tree.octets)
     for path, octets in profile.contents.items():
         memory.write(profile.tree.files[path].cell, octets)
     for path, name in profile.made.items():

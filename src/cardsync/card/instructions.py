@@ -20,6 +20,7 @@ from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
 _OK = ResponseApdu(SW.OK)
 _WHATEVER = 256  # Le 00: all there is, where the transport does not count octets itself
 _NO_DATA = 0x0C  # P2 of SELECT and STATUS. Clauses 11.1.1.2 and 11.1.2.2
+_SESSION, _TERMINATION = 0x60, 0x40  # of P2: activation, or the end. Clause 11.1.1.2
 _NAME_ONLY = 0x01
 _BY_IDENTIFIER, _PARENT, _BY_NAME, _FROM_MF, _FROM_CURRENT = 0x00, 0x03, 0x04, 0x08, 0x09
 _GSM_CONTEXT, _USIM_CONTEXT = 0x80, 0x81
@@ -67,8 +68,12 @@ class Instructions:
     def _select(self, channel: Channel, apdu: CommandApdu, exact: bool) -> ResponseApdu:
         """SELECT, by every method. Clause 11.1.1."""
         del exact
+        if apdu.p1 == _BY_NAME and apdu.p2 & _SESSION == _TERMINATION:
+            channel.selection.terminate(apdu.data)
+            channel.application = None
+            return _OK
         file = self._selected(channel.selection, apdu)
-        channel.application = None
+        channel.application = None  # the file system has the channel again
         if apdu.p2 & 0x1C == _NO_DATA:
             return _OK
         return ResponseApdu(SW.OK, self.files.control_parameters(file))

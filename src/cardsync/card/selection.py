@@ -103,6 +103,13 @@ class Selection:
             raise FileError(SW.FILE_NOT_FOUND, "no such application")
         return self._take(found[-1 if occurrence is Occurrence.LAST else 0])
 
+    def terminate(self, aid: bytes) -> None:
+        """End the session of the application that is active. Clause 8.5.1.3."""
+        if self.application is None or not self.application.aid.startswith(aid):
+            raise FileError(SW.FILE_NOT_FOUND, "that application is not active")
+        self._take(self._tree.master)
+        self.application = None
+
     def _after(self, found: list[File], *, backwards: bool) -> list[File]:
         """Give the applications behind, or before, the one that is active."""
         if self.application not in found:

@@ -7,7 +7,7 @@ the table that is read from them. Contents of files are cells of their own.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from cardsync.errors import ConfigError
 from cardsync.octets.reader import Reader
@@ -155,8 +155,9 @@ class Tree:
                 return one
         return None
 
-    def encode(self) -> bytes:
-        """Give the octets of the table."""
+    @cached_property
+    def octets(self) -> bytes:
+        """The octets of the table, the same object for all cards of a profile."""
         return b"".join([file.encode() for file in self.files.values()])
 
 

@@ -52,6 +52,12 @@ class KeyStore(Protocol):
         """Count one more, durably."""
 
 
+def first_choice(keys: Mapping[int, ChannelKeys]) -> ChannelKeys | None:
+    """Choose among keys where the host leaves it to the card: AES first, the lowest version."""
+    order = sorted(keys.values(), key=lambda one: (one.kind is not KeyKind.AES, one.version))
+    return order[0] if order else None
+
+
 class CardChannel:
     """The card's end. `aid` is the domain's; `diversification` 10 octets that tell its keys."""
 
@@ -106,9 +112,9 @@ class CardChannel:
         return self._diversification + bytes([keys.version]) + answer
 
     def _keys(self, version: int) -> ChannelKeys:
-        """Give the keys of a version; 0 asks for the first."""
+        """Give the keys of a version; 0 leaves the choice to the card."""
         found = self._store.keys()
-        chosen = found.get(version or min(found, default=0))
+        chosen = found.get(version) if version else first_choice(found)
         if chosen is None:
             raise PeerError("no such keys", answer=SW.REFERENCED_DATA_NOT_FOUND)
         return chosen
