@@ -1,12 +1,17 @@
 """Files of one subscriber."""
 
+from typing import Any
+
 import pytest
 
-from cardsync.card import profile
+from cardsync.card import access, profile
+from cardsync.card.access import ALWAYS, NEVER, Condition, Operation
 from cardsync.card.contents import Subscriber, make, write_files
 from cardsync.card.memory import Memory
 from cardsync.errors import ConfigError
+from vectors import load
 
+ADMINISTRATOR = Condition(keys=frozenset({0x0A}))
 ICCID, IMSI = "8988211000000000017", "262019876543217"
 
 
@@ -79,3 +84,33 @@ def test_impossible(wrong: dict[str, str]) -> None:
     """Other data are refused with what was expected."""
     with pytest.raises(ConfigError):
         Subscriber(**({"iccid": ICCID, "imsi": IMSI} | wrong))  # type: ignore[arg-type]  # a sample
+
+
+def files_of_other_cards(name: str) -> list[tuple[str, Any]]:
+    """Give contents of real files and what another hand reads in them."""
+    found = load("uicc_tlv_ef.json")["ef"]
+    return [(one["hex"].lower(), one["decoded"]) for one in found if one["class"].endswith(name)]
+
+
+def test_as_on_other_cards() -> None:
+    """IMSI, home PLMN and service centre as real cards have them. TS 31.102 clause 4.2."""
+    for octets, decoded in files_of_other_cards("ts_51_011.EF_IMSI"):
+        assert octets == make("imsi", Subscriber(ICCID, decoded["imsi"]), 0).hex()
+    for octets, ((plmn),) in files_of_other_cards("EF_PLMNsel"):
+        imsi = (plmn["mcc"] + plmn["mnc"]).ljust(15, "0")
+        assert octets == make("home", Subscriber(ICCID, imsi, len(plmn["mnc"])), 0).hex()
+    others = [octets for octets, _ in files_of_other_cards("EF_SMSP")]
+    made = make("centre", Subscriber(ICCID, IMSI, centre="+49301234567"), 52).hex()
+
+    assert made.ljust(104, "f") in others
+
+
+def test_rules_of_other_cards() -> None:
+    """Records of EF.ARR are read as another hand reads them. TS 102 221 clause 9.2.4."""
+    names = {"read_search_compare": Operation.READ, "update_erase": Operation.UPDATE}
+    who = {"always": ALWAYS, "never": NEVER, "control_reference_template": ADMINISTRATOR}
+    for octets, decoded in files_of_other_cards("EF_ARR"):
+        found = access.decode(bytes.fromhex(octets))
+        for mode, condition in decoded:
+            for name in set(mode.get("access_mode", ())) & set(names):
+                assert who[next(iter(condition))] == found[names[name]]
