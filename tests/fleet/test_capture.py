@@ -1,5 +1,6 @@
 """The trace of a run: what crossed, whole, without the password of the bind."""
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -65,3 +66,20 @@ def test_messages_are_files(capture: Capture) -> None:
     assert ["001-request.wbxml", "002-response.xml"] == names
     Capture(capture.path, capture.messages).close()
     assert [] == list(capture.messages.iterdir())
+
+
+def test_live(tmp_path: Path) -> None:
+    """An exchange goes to port 4729 as it happens, as GSMTAP; without a listener nothing fails."""
+    command = CommandApdu.decode(bytes.fromhex("00A40004023F0000"))
+    capture = Capture(tmp_path / "trace.pcapng", tmp_path / "messages", live=True)
+    capture.apdu(command, ResponseApdu(0x9000))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 4729))
+        listener.settimeout(10)
+        capture.apdu(command, ResponseApdu(0x9000))
+        heard = listener.recv(1024)
+    capture.close()
+
+    assert bytes.fromhex("02040400") == heard[:4]
+    assert bytes.fromhex("00A40004023F00009000") == heard[16:]

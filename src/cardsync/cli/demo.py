@@ -33,6 +33,9 @@ def demo(
         Path | None, typer.Option(help="Where the demo keeps its things.", envvar="CARDSYNC_HOME")
     ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Forget earlier runs first.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Send each APDU exchange to UDP port 4729 (GSMTAP).")
+    ] = False,
     max_message: Annotated[
         int, typer.Option(help="Largest SyncML message in octets.", min=1024, max=1_048_576)
     ] = 65536,
@@ -51,7 +54,7 @@ def demo(
         try:
             if reset:
                 stage.clear()
-            status = _Demo(stage, max_message).run(once=once)
+            status = _Demo(stage, max_message, live=live).run(once=once)
         except KeyboardInterrupt:
             print("\nstopping")
             status = 130
@@ -64,7 +67,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 class _Demo:
-    def __init__(self, stage: "Stage", max_message: int) -> None:
+    def __init__(self, stage: "Stage", max_message: int, *, live: bool) -> None:
+        self._live = live
         self._stage = stage
         self._max_message = max_message
         self._started = time.monotonic()
@@ -117,7 +121,7 @@ class _Demo:
         self._address = f"http://127.0.0.1:{ports['http']}"
         print(f"operator: process {operator}, {self._address}; mobile: process {mobile}")
         print(f"{'ms':>7}  step and who                  what")
-        settings["max_msg_size"] = self._max_message
+        settings |= {"max_msg_size": self._max_message, "live": self._live}
         stage.tell("mobile", json.dumps(settings))
         self._await("mobile", "listening")
         stage.tell("mobile", "on")

@@ -5,7 +5,9 @@ usual ports in place of those that happened to be free. The password of an SMPP 
 out: a trace is passed on.
 """
 
+import contextlib
 import re
+import socket
 import threading
 import time
 from pathlib import Path
@@ -21,9 +23,13 @@ _AUTHORIZATION = re.compile(rb"(?im)^(authorization|x-syncml-hmac):[^\r\n]*")
 
 
 class Capture:
-    """Writes the trace to `path` and messages to the folder `messages`; for several threads."""
+    """Writes the trace to `path` and messages to the folder `messages`; for several threads.
 
-    def __init__(self, path: Path, messages: Path) -> None:
+    With `live` each APDU exchange goes to port 4729 of this machine too, where Wireshark listens.
+    """
+
+    def __init__(self, path: Path, messages: Path, *, live: bool = False) -> None:
+        self._live = socket.socket(socket.AF_INET, socket.SOCK_DGRAM) if live else None
         self.path, self.messages = path, messages
         self._lock = threading.Lock()
         self._streams: dict[frozenset[str], tuple[str, pcapng.TcpStream]] = {}
@@ -38,11 +44,17 @@ class Capture:
         """Close the trace."""
         with self._lock:
             self._file.close()
+        if self._live is not None:
+            self._live.close()
 
     def apdu(self, command: CommandApdu, response: ResponseApdu) -> None:
         """Put an APDU exchange into the trace."""
         with self._lock:
             self._write(pcapng.packet(trace.packet(command, response), time.time()))
+        if self._live is not None:
+            with contextlib.suppress(OSError):  # nobody listens: a trace is no reason to fail
+                datagram = trace.gsmtap(command, response)
+                self._live.sendto(datagram, ("127.0.0.1", trace.GSMTAP_PORT))
 
     def smpp(self, way: str, octets: bytes) -> None:
         """Put an SMPP PDU into the trace; `way` is `from>to`."""

@@ -65,6 +65,8 @@ class MobileConfig:
     smsc_descriptor: int
     """A listening socket for the message centre."""
     max_msg_size: int = 65536
+    live: bool = False
+    """Whether APDU exchanges go to UDP port 4729 as they happen."""
     root: str = "/"
     """The machine whose inventory the terminal has; `/` is this one."""
 
@@ -97,7 +99,7 @@ class Mobile:
     ) -> None:
         home = config.home
         self._config, self._report, self._done = config, report, done
-        self._capture = Capture(home / "trace.pcapng", home / "messages")
+        self._capture = Capture(home / "trace.pcapng", home / "messages", live=config.live)
         self._slot = CardSlot(home / "card.image")
         self._database = ManagementDatabase(home / "devman.sqlite")
         self._carrier = HttpCarrier(timeout=30, tap=self._capture.http)
