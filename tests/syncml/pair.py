@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from cardsync.syncml import codec
 from cardsync.syncml.auth import AuthResult, Proof
-from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
+from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest, Interrupted
 from cardsync.syncml.elements import AlertCode, Message
 from cardsync.syncml.events import Event, SessionResult
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
@@ -34,6 +34,12 @@ class Server:
     events: list[Event] = field(default_factory=list)
     replies: list[Message] = field(default_factory=list)
     served: int = 0
+    before: ServerState | None = None
+
+    def _broken_off(self) -> ServerState | None:
+        """Give the last session with databases."""
+        states = (ServerState.decode(octets) for octets, _ in reversed(self.sessions.values()))
+        return next((state for state in states if state.databases), None)
 
     def post(self, octets: bytes) -> bytes:
         """Serve one message, as any worker would: the state comes from where it was stored."""
@@ -46,13 +52,17 @@ class Server:
             if state.answered(request.header, digest):
                 return stored[1]
         self.served += 1
+        if request.header.msg_id == 1:
+            self.before = self._broken_off()
         response = respond(
             state,
             request,
             digest=digest,
             open_datastore=lambda _identity, name: self.datastores.get(name),
             authenticate=self.authenticate,
-            config=replace(self.config, next_anchor=f"S{request.header.session_id}"),
+            config=replace(
+                self.config, next_anchor=f"S{request.header.session_id}", before=self.before
+            ),
         )
         self.sessions[request.header.session_id] = (response.state.encode(), response.octets)
         self.events += response.events
@@ -76,18 +86,25 @@ class Pair:
         config = ServerConfig(URL, self.content_type, "")
         self.server = Server({"db": self.store}, config=config)
 
-    def begin(self, kind: AlertCode, target: str = "db") -> ClientSession:
-        """Begin a session of the client."""
+    def begin(
+        self, kind: AlertCode, target: str = "db", resume: Interrupted | None = None
+    ) -> ClientSession:
+        """Begin a session of the client, or go on with one that broke off."""
         self.sessions += 1
-        request = DatabaseRequest(self.client, target, kind, f"C{self.sessions}")
+        request = DatabaseRequest(self.client, target, kind, f"C{self.sessions}", resume)
         config = ClientConfig(
             URL, DEVICE, str(self.sessions), (request,), content_type=self.content_type
         )
         return ClientSession(self.client_config(config))
 
-    def sync(self, kind: AlertCode = AlertCode.TWO_WAY, target: str = "db") -> SessionResult:
+    def sync(
+        self,
+        kind: AlertCode = AlertCode.TWO_WAY,
+        target: str = "db",
+        resume: Interrupted | None = None,
+    ) -> SessionResult:
         """Run a session to its end."""
-        session = self.begin(kind, target)
+        session = self.begin(kind, target, resume)
         self.wire = []
         while (octets := session.data_to_send()) is not None:
             reply = self.server.post(octets)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from urllib.parse import parse_qs
 
-from cardsync.errors import PeerError
 from cardsync.fleet.syncml_describe import describe
 from cardsync.syncml import auth, codec, server
 from cardsync.syncml.datastore import Rule
 from cardsync.syncml.elements import Message
 from cardsync.syncml.events import Event, PeerDescribed
-from cardsync.syncml.state import Phase, ServerState, fingerprint
+from cardsync.syncml.state import ServerState, fingerprint
+from cardsync.syncml.tree import MalformedMessage
 from cardsync.terminal.databases.indexed import SafetyStop
 from cardsync.terminal.databases.indexed_server import IndexedServer
 from cardsync.terminal.databases.sources import Source
@@ -73,7 +73,7 @@ class _Session:
 class _Device:
     """What is remembered of a device: last session, next nonce, whether it told of itself.
 
-    `before` is the state of a session that broke off.
+    `before` is the state of the last session that had to do with databases.
     """
 
     session: _Session
@@ -82,10 +82,9 @@ class _Device:
     described: bool = False
 
     def leave(self) -> None:
-        """Keep a session with databases that did not come to its end; another one begins."""
-        state = self.session.state
-        if state and state.databases:
-            self.before = None if state.phase is Phase.DONE else state
+        """Keep a session with databases; another one begins."""
+        if self.session.state and self.session.state.databases:
+            self.before = self.session.state
 
 
 Heard = Callable[[str, Sequence[Event]], None]
@@ -113,16 +112,24 @@ class SyncmlServer:
     def serve(self, body: bytes, content_type: str, query: str = "") -> Reply:
         """Serve one message. `query` is that of the URL: it carries our key of the session.
 
-        What is no SyncML message is answered 400, another content type 415.
+        Another content type is answered 415 of HTTP, and 400 what is no SyncML message at all.
         """
         try:
             message = codec.decode(body, content_type)
-        except PeerError as error:
-            status = _UNSUPPORTED if error.answer == _UNSUPPORTED else 400
-            return Reply(status, _TEXT, f"{error}\n".encode())
+        except MalformedMessage as error:
+            return self._refuse(error, codec.media_type(content_type))
         with self._lock:
             octets = self._serve(message, fingerprint(body), codec.media_type(content_type), query)
         return Reply(200, codec.media_type(content_type), octets)
+
+    def _refuse(self, error: MalformedMessage, content_type: str) -> Reply:
+        """Answer what cannot be read, in SyncML where at least its header can."""
+        if error.answer == _UNSUPPORTED or error.header is None:
+            status = _UNSUPPORTED if error.answer == _UNSUPPORTED else 400
+            return Reply(status, _TEXT, f"{error}\n".encode())
+        config = server.ServerConfig(error.header.target.uri, content_type, "")
+        code = error.answer or 400
+        return Reply(200, content_type, server.unreadable(error.header, code, config))
 
     def _serve(self, message: Message, digest: str, content_type: str, query: str) -> bytes:
         header = message.header

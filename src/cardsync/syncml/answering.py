@@ -11,12 +11,14 @@ from cardsync.syncml.elements import (
     Add,
     Alert,
     AlertCode,
+    Anchor,
     Atomic,
     Command,
     Delete,
     Item,
     Location,
     Map,
+    Meta,
     Replace,
     Status,
     Sync,
@@ -117,6 +119,7 @@ def _is_done(commands: Sequence[Command], codes: _Codes) -> bool:
         _is_done(command.commands, codes)
         if isinstance(command, Ordered)
         else isinstance(command, Add | Replace | Delete)
+        and command.cmd_id in codes
         and all(succeeded(code) for _, code in codes.get(command.cmd_id, ()))
         for command in commands
     )
@@ -136,6 +139,12 @@ def _named(command: Command) -> tuple[tuple[str, ...], tuple[str, ...]]:
         tuple([place.target.uri for place in places if place.target]),
         tuple([place.source.uri for place in places if place.source]),
     )
+
+
+def next_anchors(alert: Alert) -> tuple[Item, ...]:
+    """Give the client's Next anchors back, as the Status of an Alert must."""
+    anchors = [item.meta.anchor for item in alert.items if item.meta and item.meta.anchor]
+    return tuple(Item(data=Meta(anchor=Anchor(each.next))) for each in anchors)
 
 
 def unfinished_object(name: str) -> Alert:

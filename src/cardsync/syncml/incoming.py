@@ -84,7 +84,7 @@ class Receiver:
                 case Atomic() if not atomic and _is_whole(command.commands):
                     yield from self.read(command.commands, command.cmd_id)
                 case Atomic():
-                    yield from self._unread(command)
+                    yield from _unread(command.commands, atomic or command.cmd_id)
 
     def _read(self, command: Manipulation, item: Item, atomic: int) -> Received:
         code, data = self._data(command, item)
@@ -96,14 +96,6 @@ class Receiver:
         if code or named is None:
             return Received(command, item, None, code, atomic)
         return Received(command, item, replace(named, data=data), 0, atomic)
-
-    def _unread(self, atomic: Atomic) -> Iterator[Received]:
-        """Give the items of what can only be refused as a whole."""
-        for command in atomic.commands:
-            if isinstance(command, Add | Replace | Delete):
-                for item in command.items:
-                    code = StatusCode.NOT_EXECUTED
-                    yield Received(command, item, None, code, atomic.cmd_id)
 
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):
@@ -123,11 +115,12 @@ class Receiver:
         before, self.chunk = self.chunk, None
         name = _name(item)
         size = item.meta.size if item.meta else None
-        # A size begins an object: after a break a peer may send again what is here in part.
-        if before is not None and (
-            (before.database, before.name) != (self._database, name) or size
-        ):
+        # A size begins an object: after a break a peer may send again what is here in part,
+        # in chunks or as a whole.
+        if before is not None and (before.database, before.name) != (self._database, name):
             self.unfinished.append(before.name)
+            before = None
+        if before is not None and (size is not None or before.size == len(data)):
             before = None
         if before is not None:
             data = before.data + data
@@ -141,6 +134,16 @@ class Receiver:
         if before is not None and expected != len(data):
             return StatusCode.SIZE_MISMATCH, None
         return 0, data
+
+
+def _unread(commands: Sequence[Command], atomic: int) -> Iterator[Received]:
+    """Give the items of an Atomic that can only be refused as a whole."""
+    for command in commands:
+        if isinstance(command, Add | Replace | Delete):
+            for item in command.items:
+                yield Received(command, item, None, StatusCode.NOT_EXECUTED, atomic)
+        elif isinstance(command, Ordered | Atomic):
+            yield from _unread(command.commands, atomic)
 
 
 def _is_whole(commands: Sequence[Command]) -> bool:

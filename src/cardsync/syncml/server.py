@@ -20,12 +20,11 @@ from dataclasses import dataclass, replace
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth, description
-from cardsync.syncml.answering import answers, refuse, unfinished_object
+from cardsync.syncml.answering import answers, next_anchors, refuse, unfinished_object
 from cardsync.syncml.auth import Authenticate
 from cardsync.syncml.elements import (
     Alert,
     AlertCode,
-    Anchor,
     Command,
     Get,
     Item,
@@ -121,6 +120,7 @@ class _Turn:
         self._events: list[Event] = []
         self._after: list[Results] = []  # what follows the Status commands
         self._rejects = self._silent = False
+        self._repeats = False  # whether the client has asked who we are, and our package again
         self._asks = False  # whether the client must answer something of this reply
 
     # --- who it is --------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class _Turn:
         for command in self._request.commands:
             self._serve(command)
         self._owed.extend(self._after)
-        if self._request.final:
+        if self._request.final and not self._repeats:
             self._end_package()
 
     def _serve(self, command: Command) -> None:
@@ -196,7 +196,9 @@ class _Turn:
         if status.cmd_ref:
             self._databases.answered(status)
         else:
+            before = self._state.challenges
             self._state = answered(self._state, status)
+            self._repeats |= self._state.challenges > before
 
     def _on_devinf(self, command: Put | Results) -> None:
         """Take the client's device information."""
@@ -233,19 +235,21 @@ class _Turn:
             codes = [self._databases.alert(kind, each, anchor, before) for each in alert.items]
             code = max(codes, default=StatusCode.INCOMPLETE)
             taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)
-            self._answer(alert, code, _next_anchors(alert) if taken else ())
+            self._answer(alert, code, next_anchors(alert) if taken else ())
 
     def _on_sync(self, sync: Sync) -> None:
         """Apply the client's changes to a database, all of this message at once."""
         at = self._databases.find(sync.target)
         code = self._may_sync(sync, at)
-        self._answer(sync, code)
         if code is not StatusCode.OK or at is None:
-            for command in sync.commands:
+            for command in (sync, *sync.commands):
                 self._answer(command, code)
             return
         self._state = replace(self._state, phase=Phase.CLIENT_CHANGES)
         outcomes, unfinished = self._databases.apply(at, sync)
+        if self._request.final and self._databases.would_empty(at):
+            code = StatusCode.FORBIDDEN
+        self._answer(sync, code)
         if not self._request.header.no_resp and sync.target:
             store = self._databases.store(sync.target.uri)
             message = self._request.header.msg_id
@@ -390,9 +394,3 @@ class _Turn:
         if not header.no_resp and not getattr(command, "no_resp", False):
             status = refuse(command, code, header.msg_id, refs=self._config.references)
             self._owed.append(replace(status, items=items))
-
-
-def _next_anchors(alert: Alert) -> tuple[Item, ...]:
-    """Give the client's Next anchors back, as the Status of an Alert must."""
-    anchors = [item.meta.anchor for item in alert.items if item.meta and item.meta.anchor]
-    return tuple(Item(data=Meta(anchor=Anchor(each.next))) for each in anchors)

@@ -20,9 +20,9 @@ class ServerConfig:
     where the next messages shall go; `peer_known` says that the client's device information is
     here already, `number_of_changes` that by it the client wants to hear how many will come.
     `account` is what we show of ourselves, if anything. `before` is the last session of this
-    client, if it broke off: it can be resumed. `busy` sends the client away for now, `moved` for
-    ever. `references` puts into a Status the names of what it answers, which some old peers need.
-    Sizes in octets.
+    client with databases: if it broke off, it can be resumed. `busy` sends the client away for
+    now, `moved` for ever. `references` puts into a Status the names of what it answers, which
+    some old peers need. Sizes in octets.
     """
 
     device_id: str

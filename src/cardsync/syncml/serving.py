@@ -39,7 +39,7 @@ from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
 from cardsync.syncml.letter import Letter
 from cardsync.syncml.outgoing import Supply
-from cardsync.syncml.state import DatabaseState, Outstanding, ServerState
+from cardsync.syncml.state import DatabaseState, Outstanding, Phase, ServerState
 from cardsync.syncml.status import StatusCode, succeeded
 
 Open = Callable[[str], ServerDatastore | None]
@@ -108,7 +108,8 @@ class Databases:
     ) -> StatusCode:
         """Open a database for this session; its anchors decide the kind.
 
-        RESUME goes on with the session `before`, if that broke off and nothing came between.
+        RESUME goes on with the session `before`, if that broke off and nothing came between;
+        else all is done anew.
         """
         anchor = item.meta.anchor if item.meta else None
         if item.target is None or item.source is None or anchor is None:
@@ -121,9 +122,13 @@ class Databases:
         names = item.target.uri, item.source.uri
         if kind is not AlertCode.RESUME:
             return self._open_database(store, names, kind, anchor, next_anchor)
-        if before and self._resume(store, names, anchor, next_anchor, before):
+        databases = before.databases if before else ()
+        found = next((each for each in databases if (each.name, each.client_name) == names), None)
+        if before and found and _can_resume(found, store, done=before.phase is Phase.DONE):
+            self._go_on(found, anchor, next_anchor, before.chunk)
             return StatusCode.OK
-        self._open_database(store, names, AlertCode.SLOW, anchor, next_anchor)
+        anew = becomes(found.asked, agreed=False) if found else AlertCode.SLOW
+        self._open_database(store, names, anew, anchor, next_anchor)
         return StatusCode.REFRESH_REQUIRED
 
     def _open_database(
@@ -157,24 +162,14 @@ class Databases:
         self.events.append(SyncTypeChanged(names[0], kind, performed))
         return StatusCode.REFRESH_REQUIRED
 
-    def _resume(
-        self,
-        store: ServerDatastore,
-        names: tuple[str, str],
-        anchor: Anchor,
-        next_anchor: str,
-        before: ServerState,
-    ) -> bool:
-        """Go on where the session before broke off, if that is possible."""
-        databases = [each for each in before.databases if (each.name, each.client_name) == names]
-        found = next(iter(databases), None)
-        if found is None or not _can_resume(found, store):
-            return False
-        if before.chunk and before.chunk.database == found.name:
-            self._chunk = before.chunk
-        found = replace(found, client_next=anchor.next, server_next=next_anchor)
-        self._add(replace(found, cursor=found.acked, offset=0, sent_all=False))
-        return True
+    def _go_on(
+        self, state: DatabaseState, anchor: Anchor, next_anchor: str, chunk: Chunk | None
+    ) -> None:
+        """Go on with a database where its session broke off."""
+        if chunk and chunk.database == state.name:
+            self._chunk = chunk
+        state = replace(state, client_next=anchor.next, server_next=next_anchor)
+        self._add(replace(state, cursor=state.acked, offset=0, sent_all=False))
 
     def _add(self, state: DatabaseState) -> None:
         self._states = [each for each in self._states if each.name != state.name] + [state]
@@ -285,14 +280,20 @@ class Databases:
             until = store.token() if moves else begun.since
             self._states[at] = replace(begun, until=until)
 
+    def would_empty(self, at: int) -> bool:
+        """Say whether the safety stop holds back that a refresh brings (nearly) nothing."""
+        state = self._states[at]
+        if state.kind is not AlertCode.REFRESH_FROM_CLIENT or state.failed:
+            return False
+        left = state.size - state.received.total
+        return would_empty(self._stores[state.name], state.size, left)
+
     def _prune(self, at: int, store: ServerDatastore) -> None:
         """Remove what a refresh of the client did not bring, unless that were everything: 403."""
         state = self._states[at]
-        if state.kind is not AlertCode.REFRESH_FROM_CLIENT or state.failed:
-            return
-        if would_empty(store, state.size, state.size - state.received.total):
+        if self.would_empty(at):
             self._states[at] = state.fail(StatusCode.FORBIDDEN)
-        else:
+        elif state.kind is AlertCode.REFRESH_FROM_CLIENT and not state.failed:
             store.prune()
 
     def send(self, letter: Letter, *, counts: bool) -> bool:
@@ -360,10 +361,15 @@ class Databases:
             self._states[at] = replace(state, begun=True, since=since)
 
 
-def _can_resume(state: DatabaseState, store: ServerDatastore) -> bool:
-    """Say whether all went well until the break, and no other session was meanwhile."""
+def _can_resume(state: DatabaseState, store: ServerDatastore, *, done: bool) -> bool:
+    """Say whether all went well until the break, and no other session was meanwhile.
+
+    A session may be `done` without the client's knowing: its last reply was lost.
+    """
     tokens = [each.token for each in store.anchors()]
-    if KINDS[state.kind].anew is not None:
+    if done:
+        met = tokens[:1] == [state.until]
+    elif KINDS[state.kind].anew is not None:
         met = state.since in tokens
     else:
         met = not (tokens and state.begun)

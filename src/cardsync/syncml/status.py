@@ -52,6 +52,21 @@ class StatusCode(IntEnum):
     PROTOCOL_UNSUPPORTED = 513
 
 
+UNDERSTOOD: Final = frozenset(
+    {
+        StatusCode.ACCEPTED,
+        StatusCode.CANCELLED,
+        StatusCode.FOUND_ELSEWHERE,
+        StatusCode.SEE_OTHER,
+        StatusCode.USE_PROXY,
+        StatusCode.RETRY_LATER,
+        StatusCode.BUSY,
+        StatusCode.NO_RESUME,
+        StatusCode.SERVER_FAILED,
+    }
+)
+"""What peers send and we never do; every other code above is sent by a session or a datastore."""
+
 _WORDS: Final = {
     101: "in progress: the server is busy",
     200: "OK",
