@@ -4,7 +4,11 @@ Every kind of synchronization, both representations, all versions, both ways to 
 large objects, conflicts, and connections that are lost: the same contents on both sides.
 """
 
+import re
+import signal
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +25,7 @@ from cardsync.syncml.elements import AlertCode, Status, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.terminal.databases.sources import Source, open_source
 from cardsync.transport.http import CarrierError, Failure, HttpCarrier
+from peers import need
 from syncevolution import PASSWORD, USER, Client, Peer, by_text, contents
 
 MODES = {
@@ -85,12 +90,13 @@ def peer(home: Path) -> Iterator[Peer]:
 class Ours:
     """Our server over a folder, in this process; it can lose replies and go silent."""
 
-    def __init__(self, home: Path, settings: Settings) -> None:
+    def __init__(self, home: Path, settings: Settings, content_type: str) -> None:
         self.items = home / "ours"
-        self.source = open_source(f"notes={self.items}", "text/plain")
+        self.source = open_source(f"notes={self.items}", content_type)
         self._served = SyncmlServer([self.source], settings)
         self.lost: set[int] = set()
         self.gone_after: int | None = None
+        self.slow_after: int | None = None
         self.bodies: list[bytes] = []
         self.replies: list[bytes] = []
         self._http = HttpServer("127.0.0.1", 0, self._serve)
@@ -107,6 +113,8 @@ class Ours:
         number = len(self.bodies)
         if self.gone_after is not None and number > self.gone_after:
             raise SystemExit  # the thread ends, the connection closes without an answer
+        if self.slow_after is not None and number > self.slow_after:
+            time.sleep(1)
         reply = self._served.serve(body, content_type, query)
         self.replies.append(reply.body)
         if number in self.lost:
@@ -124,8 +132,10 @@ class Ours:
 class Theirs:
     """SyncEvolution's client with our server."""
 
-    def __init__(self, home: Path, library: Path, settings: Settings) -> None:
-        self.server = Ours(home, settings)
+    def __init__(
+        self, home: Path, library: Path, settings: Settings, content_type: str = "text/plain"
+    ) -> None:
+        self.server = Ours(home, settings, content_type)
         self.client = Client(home / "theirs", library, "their-device")
 
     def configure(self, **properties: str) -> None:
@@ -217,6 +227,48 @@ def test_their_client_large_objects(tmp_path: Path, library: Path) -> None:
     assert (both, both) == made.both
     assert max(map(len, made.server.replies)) <= SMALL
     assert len(made.server.replies) > 20
+    for reply in made.server.replies:
+        (tmp_path / "reply").write_bytes(reply)
+        judged = subprocess.run(
+            [need("wbxml2xml"), "-o", "-", tmp_path / "reply"], check=False, capture_output=True
+        )
+        assert judged.returncode == 0
+
+
+def card(number: int, note: str) -> str:
+    """Write a vCard 3.0."""
+    lines = ["BEGIN:VCARD", "VERSION:3.0", f"UID:card-{number}@example.org", f"FN:Given {number}",
+             f"N:Family;Given {number};;;", f"NOTE:{note}", "END:VCARD", ""]  # fmt: skip
+    return "\r\n".join(lines)
+
+
+def notes(folder: Path) -> list[str]:
+    """Give name and note of each card: SyncEvolution writes cards anew in its own order."""
+    cards = [path.read_text() for path in folder.iterdir() if path.name[0] != "."]
+    return sorted(" ".join(sorted(re.findall(r"(?:FN|NOTE)[^:]*:([^\r\n]*)", c))) for c in cards)
+
+
+def test_their_client_with_cards(tmp_path: Path, library: Path) -> None:
+    """A folder of ours that takes any type: vCards, changed on both sides, then slow."""
+    made = Theirs(tmp_path, library, settings(), content_type="*/*")
+    made.configure(databaseFormat="text/vcard")
+    for number in range(6):
+        (made.client.items / str(number)).write_text(card(number, "first"), newline="")
+    made.client.sync("slow")
+    (made.client.items / "1").write_text(card(1, "of the client"), newline="")
+    (made.client.items / "2").unlink()
+    (ours,) = [p for p in made.server.items.iterdir() if "Given 3" in p.read_text()]
+    ours.write_text(card(3, "of the server"), newline="")
+    (made.server.items / "new").write_text(card(7, "added"), newline="")
+    made.client.sync()
+    both = notes(made.client.items), notes(made.server.items)
+    made.client.sync("slow")
+    made.server.close()
+
+    expected = ["Given 0 first", "Given 1 of the client", "Given 3 of the server",
+                "Given 4 first", "Given 5 first", "Given 7 added"]  # fmt: skip
+    assert (expected, expected) == both
+    assert (expected, expected) == (notes(made.client.items), notes(made.server.items))
 
 
 @pytest.mark.parametrize(
@@ -281,6 +333,28 @@ def alerts(reply: bytes) -> list[int]:
     """Give the statuses of Alerts in a reply."""
     found = [each for each in codec.decode(reply, codec.WBXML).commands if isinstance(each, Status)]
     return [each.code for each in found if each.cmd == "Alert"]
+
+
+def test_their_client_suspended_by_a_person(tmp_path: Path, library: Path) -> None:
+    """An interrupt in the middle, then a session that goes on: nothing is doubled."""
+    made = Theirs(tmp_path, library, settings(max_message=SMALL))
+    made.configure(maxMsgSize=str(SMALL))
+    for number in range(60):
+        (made.client.items / f"c{number}").write_text(f"client {number}\n" * 60)
+    made.server.slow_after = 3
+    running = made.client.start("slow")
+    deadline = time.monotonic() + 30
+    while len(made.server.bodies) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    made.server.slow_after = None
+    made.client.sync()
+    made.server.close()
+
+    assert running.returncode != 0
+    assert 60 == len(made.both[0])
+    assert made.both[0] == made.both[1]
 
 
 class Line:
