@@ -49,6 +49,26 @@ def contents(folder: Path) -> list[str]:
     return sorted(" ".join(path.read_text().split()) for path in files)
 
 
+def _configure_client(
+    where: dict[str, str], items: Path, url: str, database: str, properties: dict[str, str]
+) -> None:
+    usual = {
+        "syncURL": url, "username": USER, "password": PASSWORD,
+        "enableWBXML": "1", "clientAuthType": "md5", "SyncMLVersion": "",
+        "preventSlowSync": "0", "enableRefreshSync": "1", "maxMsgSize": "150000",
+        "maxObjSize": "4000000", "loglevel": "1", "printChanges": "0", "dumpData": "0",
+        "RetryDuration": "10", "RetryInterval": "1", "backend": "file",
+        "database": f"file://{items}", "databaseFormat": "text/plain", "uri": database,
+        "sync": "two-way",
+    }  # fmt: skip
+    given = [f"{name}={value}" for name, value in {**usual, **properties}.items()]
+    subprocess.run(
+        ["syncevolution", "--daemon=no", "--configure", "--keyring=no", "--template", "none",
+         *given, "peer@default", "items"],
+        check=True, capture_output=True, env=where, timeout=_SECONDS,
+    )  # fmt: skip
+
+
 class Client:
     """The client, as a device with one folder of texts."""
 
@@ -62,20 +82,8 @@ class Client:
 
     def configure(self, url: str, database: str, **properties: str) -> None:
         """Tell it of the server; `properties` are those of SyncEvolution."""
-        usual = {
-            "syncURL": url, "username": USER, "password": PASSWORD, "deviceId": self._device,
-            "enableWBXML": "1", "clientAuthType": "md5", "SyncMLVersion": "",
-            "preventSlowSync": "0", "enableRefreshSync": "1", "maxMsgSize": "150000", "maxObjSize": "4000000",
-            "loglevel": "1", "printChanges": "0", "dumpData": "0", "RetryDuration": "10",
-            "RetryInterval": "1", "backend": "file", "database": f"file://{self.items}",
-            "databaseFormat": "text/plain", "uri": database, "sync": "two-way",
-        }  # fmt: skip
-        given = [f"{name}={value}" for name, value in {**usual, **properties}.items()]
-        subprocess.run(
-            ["syncevolution", "--configure", "--keyring=no", "--template", "none", *given,
-             "peer@default", "items"],
-            check=True, capture_output=True, env=environment(self._home), timeout=_SECONDS,
-        )  # fmt: skip
+        given = {"deviceId": self._device, **properties}
+        _configure_client(environment(self._home), self.items, url, database, given)
 
     def start(self, mode: str) -> "subprocess.Popen[str]":
         """Begin to synchronize."""
@@ -132,6 +140,13 @@ class Peer:
         self._configure(usual, "@default", name)
         self._configure(peer, f"{device}@default", name)
         return name, device, folder
+
+    def client(self, url: str, database: str) -> Path:
+        """Make it a client too, which a notification of the server at `url` may wake."""
+        folder = self._home / "client"
+        folder.mkdir()
+        _configure_client(self._environment, folder, url, database, {"deviceId": "awoken"})
+        return folder
 
     def stop(self) -> None:
         """End what was started, and what the bus has started for it."""

@@ -21,8 +21,9 @@ from cardsync.fleet.syncml_http import HttpServer
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import auth, codec
 from cardsync.syncml.datastore import Rule
-from cardsync.syncml.elements import AlertCode, Status, Version
+from cardsync.syncml.elements import Alert, AlertCode, Status, Version
 from cardsync.syncml.events import SessionResult
+from cardsync.syncml.notification import CONTENT_TYPES, Asked, Notification
 from cardsync.terminal.databases.sources import Source, open_source
 from cardsync.transport.http import CarrierError, Failure, HttpCarrier
 from peers import need
@@ -496,3 +497,21 @@ def test_our_client_comes_back_after_a_break(mine: Mine, after: int) -> None:
     assert mine.sync(max_msg_size=SMALL).ok
     assert 60 == len(mine.both[0])
     assert mine.both[0] == mine.both[1]
+
+
+def test_their_client_takes_our_notification(peer: Peer) -> None:
+    """Package 0 of 1.2 by HTTP: it answers with package 1 of a session with the database named."""
+    url = "http://sync.example.org/syncml"
+    folder = peer.client(url, "notes")
+    (folder / "a").write_text("a\n")
+    asked = (Asked(AlertCode.TWO_WAY_BY_SERVER, "notes", CONTENT_TYPES["text/plain"]),)
+    octets = Notification(url, 23, asked).encode(PASSWORD.encode(), b"nonce")
+
+    with HttpCarrier() as carrier:
+        kind, body = carrier.exchange(peer.url, "application/vnd.syncml.ds.notification", octets)
+
+    first = codec.decode(body, kind)
+    (alert,) = [each for each in first.commands if isinstance(each, Alert)]
+    assert url == first.header.target.uri
+    assert ["notes"] == [item.target.uri for item in alert.items if item.target]
+    assert alert.code in {AlertCode.SLOW, AlertCode.TWO_WAY, AlertCode.TWO_WAY_BY_SERVER}
