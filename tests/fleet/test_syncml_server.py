@@ -16,7 +16,8 @@ from cardsync.fleet.syncml_server import Settings, SyncmlServer
 from cardsync.syncml import auth, codec
 from cardsync.syncml.elements import AlertCode, Version
 from cardsync.terminal.databases.sources import Source, open_source
-from cardsync.transport.http import CarrierError, Failure, HttpCarrier
+from cardsync.transport.carrier import CarrierError, Failure
+from cardsync.transport.http import HttpCarrier
 
 USERS = {"u": b"secret"}
 BASIC, MD5 = auth.Scheme.BASIC, auth.Scheme.MD5

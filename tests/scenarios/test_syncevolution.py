@@ -25,7 +25,8 @@ from cardsync.syncml.elements import Alert, AlertCode, Status, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.syncml.notification import CONTENT_TYPES, Asked, Notification
 from cardsync.terminal.databases.sources import Source, open_source
-from cardsync.transport.http import CarrierError, Failure, HttpCarrier
+from cardsync.transport.carrier import CarrierError, Failure
+from cardsync.transport.http import HttpCarrier
 from peers import need
 from syncevolution import PASSWORD, USER, Client, Peer, by_text, contents
 

@@ -21,7 +21,7 @@ from cardsync.syncml.memory import MemoryServerDatastore
 from cardsync.syncml.record import Application, Parameter
 from cardsync.syncml.server import ServerConfig, respond
 from cardsync.syncml.state import ServerState, fingerprint
-from cardsync.terminal.agent import Agent, Carrier, Identity
+from cardsync.terminal.agent import Agent, Identity
 from cardsync.terminal.conditions import Conditions
 from cardsync.terminal.databases.management import ManagementDatabase, OrderState
 from cardsync.toolkit import synchronization_objects as so
@@ -35,7 +35,7 @@ from cardsync.toolkit.synchronization import (
     SynchronizationStatus,
     request_synchronization,
 )
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import Carrier, CarrierError, Failure
 from mobiles import (
     ENDS,
     HEAD,

@@ -8,7 +8,7 @@ from cardsync.terminal import outcome
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.synchronization import Temporary
 from cardsync.toolkit.synchronization_objects import Phase, Summary
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import CarrierError, Failure
 
 SLOW, REFRESH = AlertCode.SLOW, AlertCode.REFRESH_FROM_CLIENT
 

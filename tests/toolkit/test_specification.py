@@ -44,7 +44,8 @@ from cardsync.toolkit.synchronization import (
     Temporary,
     Unable,
 )
-from cardsync.transport.http import CarrierError, Failure, HttpCarrier
+from cardsync.transport.carrier import Carrier, CarrierError, Failure
+from cardsync.transport.http import HttpCarrier
 from specification import Vector
 
 IMEI = "490154203237518"
@@ -723,7 +724,7 @@ def test_pics_of_operations(tmp_path: Path) -> None:
     performed: set[str] = set()
     refused: set[str] = set()
     with ManagementDatabase(tmp_path / "devman.sqlite") as database:
-        carriers: dict[int, agent.Carrier] = dict.fromkeys((so.Transport.HTTPS,), HttpCarrier())
+        carriers: dict[int, Carrier] = dict.fromkeys((so.Transport.HTTPS,), HttpCarrier())
         identity = agent.Identity(IMEI, DevInf("1.2", IMEI, "phone", ()))
         there = agent.Agent(identity, database, carriers, lambda: 0.0)
         for name in ("C3", "C7", "C6", "C8"):

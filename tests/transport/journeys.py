@@ -1,16 +1,8 @@
 """SyncML sessions whose messages go by a carrier."""
 
-from typing import Protocol
-
 from cardsync.syncml.elements import AlertCode
+from cardsync.transport.carrier import Carrier
 from syncml.pair import Pair
-
-
-class Carrier(Protocol):
-    """What every carrier can do."""
-
-    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
-        """Bring a message, give its answer."""
 
 
 def synchronize(pair: Pair, carrier: Carrier, url: str, kind: AlertCode) -> None:

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cardsync.errors import ConfigError, LocalError
-from cardsync.transport.http import CarrierError, Failure, HttpCarrier
+from cardsync.transport.carrier import CarrierError, Failure
+from cardsync.transport.http import HttpCarrier
 
 WBXML = "application/vnd.syncml+wbxml"
 

@@ -13,7 +13,7 @@ import pytest
 
 from cardsync.errors import LocalError
 from cardsync.octets import pcapng
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import CarrierError, Failure
 from cardsync.transport.obex import TARGET, Header, HeaderId, Limits, Packet, type_header
 from cardsync.transport.obex_client import ObexCarrier
 from cardsync.transport.obex_server import ObexServer

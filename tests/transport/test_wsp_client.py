@@ -10,7 +10,7 @@ import pytest
 
 from cardsync.errors import LocalError
 from cardsync.transport import wsp, wtp
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import CarrierError, Failure
 from cardsync.transport.wsp_capabilities import Capabilities
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_codes import Reason

@@ -11,7 +11,7 @@ import pytest
 
 from cardsync.octets import pcapng
 from cardsync.transport import wsp, wtp
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import CarrierError, Failure
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_codes import HEADER_NAMES, http_status
 from cardsync.transport.wsp_headers import text_header

@@ -177,7 +177,8 @@ def _run(
     """Run the session; a server that cannot be reached ends the program."""
     from cardsync.fleet.syncml_client import synchronize  # noqa: PLC0415  # fast --help
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
-    from cardsync.transport.http import CarrierError, HttpCarrier  # noqa: PLC0415
+    from cardsync.transport.carrier import CarrierError  # noqa: PLC0415
+    from cardsync.transport.http import HttpCarrier  # noqa: PLC0415
 
     ended: list[bool] = []
     # The first interrupt breaks off in order, and the next session goes on; a second one ends it.

@@ -21,7 +21,7 @@ from cardsync.octets.apdu import CommandApdu, ResponseApdu
 from cardsync.policy.values import EventKind
 from cardsync.syncml import record
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf
-from cardsync.terminal.agent import Agent, Carrier, Identity
+from cardsync.terminal.agent import Agent, Identity
 from cardsync.terminal.databases import collectors
 from cardsync.terminal.databases.management import ManagementDatabase, Order
 from cardsync.terminal.equipment import Equipment
@@ -32,6 +32,7 @@ from cardsync.toolkit.information import DateTime
 from cardsync.toolkit.profile import Feature, TerminalProfile
 from cardsync.toolkit.synchronization import SynchronizationStatus
 from cardsync.toolkit.synchronization_objects import Transport
+from cardsync.transport.carrier import Carrier
 from cardsync.transport.http import HttpCarrier
 from cardsync.transport.sms import DeliverReport
 from cardsync.transport.user_data import UserData

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Protocol
 
 from cardsync.fleet.syncml_describe import describe
 from cardsync.syncml import auth, codec
@@ -15,19 +14,12 @@ from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.indexed import SafetyStop
 from cardsync.terminal.databases.sources import CLOSED, Source
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import Carrier, CarrierError, Failure
 
 _RESENDS = 3  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
 _NOT_ASKED = {StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS, StatusCode.CANCELLED}
 """Failures that have nothing to do with an interruption."""
-
-
-class Carrier(Protocol):
-    """Brings a message to an address and its answer back; raises `CarrierError`."""
-
-    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
-        """Give the answer's content type and octets."""
 
 
 @dataclass(frozen=True, slots=True)

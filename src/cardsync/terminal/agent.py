@@ -29,7 +29,7 @@ from cardsync.terminal.ordered import (
     is_owed,
     read_order,
 )
-from cardsync.terminal.running import Carrier, Heard, Identity, Means, Running
+from cardsync.terminal.running import Heard, Identity, Means, Running
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse, first
 from cardsync.toolkit.envelope import Envelope
@@ -45,8 +45,9 @@ from cardsync.toolkit.synchronization import (
     status_event,
 )
 from cardsync.toolkit.synchronization_objects import AuthenticationReference, Phase, Retry, Summary
+from cardsync.transport.carrier import Carrier
 
-__all__ = ["Agent", "Carrier", "Consent", "Heard", "Identity"]
+__all__ = ["Agent", "Consent", "Heard", "Identity"]
 
 _PAUSE = 10.0  # seconds before a result is brought again to a card that did not take it: T4
 _KEPT_SECONDS = 24 * 3600.0  # for which an order is known again, and its result owed: T5

@@ -5,7 +5,7 @@ from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.synchronization import Permanent, Temporary, Unable
 from cardsync.toolkit.synchronization_objects import CODE_POINTS, Phase, Summary
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import CarrierError, Failure
 
 _TEMPORARY = {
     408: Temporary.TIMEOUT,

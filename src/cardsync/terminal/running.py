@@ -7,7 +7,6 @@ It runs in a thread of its own, or in that of its caller; meanwhile other thread
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Protocol
 
 from cardsync.errors import CardsyncError, LocalError
 from cardsync.syncml import auth, codec
@@ -22,18 +21,11 @@ from cardsync.terminal.ordered import Ordered
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.synchronization import Permanent, Temporary, Unable
 from cardsync.toolkit.synchronization_objects import Phase, Representation, Summary
-from cardsync.transport.http import CarrierError, Failure
+from cardsync.transport.carrier import Carrier, CarrierError, Failure
 
 _CONTENT_TYPES = {Representation.XML: codec.XML}
 _RESENDS = 2  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
-
-
-class Carrier(Protocol):
-    """Brings a message to an address and its answer back; raises `CarrierError`."""
-
-    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
-        """Give the answer's content type and octets."""
 
 
 Heard = Callable[[str, bytes], None]

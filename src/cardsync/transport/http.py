@@ -3,58 +3,25 @@
     with HttpCarrier(timeout=30) as carrier:
         content_type, body = carrier.exchange(url, "application/vnd.syncml+wbxml", message)
 
-Nothing is tried twice: whether a message may be sent again is known to the session alone. What
-goes wrong is a `CarrierError`, whose `kind` tells the session what is worth doing about it.
+What goes wrong is a `CarrierError`. TLS certificates are verified, always.
 """
 
 import email.utils
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, cast
 
 import httpcore
 import httpx
 
-from cardsync.errors import ConfigError, LocalError, PeerError
+from cardsync.errors import ConfigError, LocalError
+from cardsync.transport.carrier import CarrierError, Failure, Tap
 
 LARGEST_BODY = 16 * 1024 * 1024
-
-Tap: TypeAlias = Callable[[str, bytes], None]
-"""Hears octets, above TLS, as they are written and read, with `from>to` as `host:port`."""
-
-
-class Failure(Enum):
-    """What can go wrong with an exchange."""
-
-    UNREACHABLE = "unreachable"  # no connection, or it broke: the message may have arrived
-    UNTRUSTED = "untrusted"  # no TLS that we trust: nothing was sent
-    TIMED_OUT = "timed out"  # the message may have arrived
-    REFUSED = "refused"  # an answer with another status than 2xx; a redirection too
-    TOO_LARGE = "too large"  # an answer longer than we take
-    GARBLED = "garbled"  # an answer that is no HTTP, or in a coding that was not offered
-    UNSUPPORTED = "unsupported"  # an address that is none of http or https: nothing was sent
-
-
-class CarrierError(PeerError):
-    """An exchange failed. `status` is that of HTTP or None, `retry_after` seconds or None."""
-
-    def __init__(
-        self,
-        kind: Failure,
-        detail: str,
-        *,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(f"{kind.value}: {detail}")
-        self.kind = kind
-        self.status = status
-        self.retry_after = retry_after
 
 
 class HttpCarrier:

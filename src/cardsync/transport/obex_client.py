@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from cardsync.errors import PeerError
-from cardsync.transport.http import CarrierError, Failure, Tap
+from cardsync.transport.carrier import CarrierError, Failure, Tap
 from cardsync.transport.obex import Code, Limits, http_status
 from cardsync.transport.obex_client_session import (
     ClientEvent,

@@ -13,12 +13,12 @@ handler gives. The answer is kept until the next Put, so it may be got again.
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 from cardsync.errors import LocalError, PeerError
+from cardsync.transport.carrier import Handler
 from cardsync.transport.obex import Code, Limits, code_of
 from cardsync.transport.obex_server_session import (
     Disconnected,
@@ -26,9 +26,6 @@ from cardsync.transport.obex_server_session import (
     PutAsked,
     ServerSession,
 )
-
-Handler: TypeAlias = Callable[[str, str, bytes], Awaitable[tuple[int, str, bytes]]]
-"""Takes address, content type and body; gives a status of HTTP, content type and body."""
 
 SERVER_LIMITS = Limits(body=300_000)
 

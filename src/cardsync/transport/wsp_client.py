@@ -18,7 +18,7 @@ from typing import Self
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport import wsp
-from cardsync.transport.http import CarrierError, Failure, Tap
+from cardsync.transport.carrier import CarrierError, Failure, Tap
 from cardsync.transport.wsp_capabilities import Capabilities
 from cardsync.transport.wsp_client_session import (
     ClientSession,

@@ -14,18 +14,16 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport import wsp
+from cardsync.transport.carrier import Handler
 from cardsync.transport.wsp_codes import status_code
 from cardsync.transport.wsp_service import LARGEST_SESSION_ID, Call, Gone, Service, UnitService
 from cardsync.transport.wtp_sar import Limits
-
-Handler: TypeAlias = Callable[[str, str, bytes], Awaitable[tuple[int, str, bytes]]]
-"""Takes address, content type and body; gives a status of HTTP, content type and body."""
 
 Where: TypeAlias = tuple[Any, ...]
 """An address of the socket's: of IPv4 or IPv6."""

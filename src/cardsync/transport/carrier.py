@@ -1,0 +1,60 @@
+"""What all carriers have in common: octets with a content type go to an address, an answer back.
+
+    with HttpCarrier(timeout=30) as carrier:
+        content_type, body = carrier.exchange(url, "application/vnd.syncml+wbxml", message)
+
+Nothing is tried twice: whether a message may be sent again is known to the session alone. What
+goes wrong is a `CarrierError`, whose `kind` tells the session what is worth doing about it.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from cardsync.errors import PeerError
+
+Tap: TypeAlias = Callable[[str, bytes], None]
+"""Hears octets, above TLS, as they are written and read, with `from>to` as `host:port`."""
+
+Handler: TypeAlias = Callable[[str, str, bytes], Awaitable[tuple[int, str, bytes]]]
+"""What a server does: takes address, content type and body; gives a status of HTTP, content
+type and body."""
+
+
+class Failure(Enum):
+    """What can go wrong with an exchange."""
+
+    UNREACHABLE = "unreachable"  # no connection, or it broke: the message may have arrived
+    UNTRUSTED = "untrusted"  # no TLS that we trust: nothing was sent
+    TIMED_OUT = "timed out"  # the message may have arrived
+    REFUSED = "refused"  # an answer with another status than 2xx; a redirection too
+    TOO_LARGE = "too large"  # an answer longer than we take
+    GARBLED = "garbled"  # an answer of another protocol, or in a coding that was not offered
+    UNSUPPORTED = "unsupported"  # an address that is none of this carrier's: nothing was sent
+
+
+class CarrierError(PeerError):
+    """An exchange failed. `status` is that of HTTP or None, `retry_after` seconds or None."""
+
+    def __init__(
+        self,
+        kind: Failure,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{kind.value}: {detail}")
+        self.kind = kind
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Carrier(Protocol):
+    """Brings messages to addresses; for one thread at a time."""
+
+    def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        """Give the answer's content type (as it was sent, or empty) and body.
+
+        Raises `CarrierError` for whatever address and peer do.
+        """
