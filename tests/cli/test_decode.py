@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cardsync.cli import app
+from cardsync.cli.commands import app
 from cardsync.cli.decode_kinds import KINDS, Decoded, Undecodable, decode
 from cardsync.cli.decode_names import OUR_CLAUSES, OUR_OBJECTS
 from cardsync.cli.decode_packet import read_keys

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from peers import need
+from specification import PLUGIN
 
 _SECONDS = 120
 
@@ -32,13 +33,14 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(home: Path, *more: str) -> "subprocess.Popen[str]":
+def start(home: Path, *more: str, **environment: str) -> "subprocess.Popen[str]":
     """Start a demo that ends by itself."""
     return subprocess.Popen(
         [sys.executable, "-m", "cardsync", "demo", "--once", "--home", str(home), *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env={**os.environ, **environment},
     )
 
 
@@ -120,6 +122,23 @@ def test_tshark_reads_the_trace(runs: tuple[Ran, Ran]) -> None:
     identifiers = {int(one, 16) for line in centre for one in line.split(",") if one}
     assert {0x00000009, 0x00000004, 0x00000005} <= identifiers
     assert tshark(runs[0].trace, "-Y", "gsm_sms.tp-pid == 127")
+
+
+def test_other_code_points(home: Path, tmp_path: Path) -> None:
+    """Card and terminal agree at other code points, and Wireshark is told of them (annex A)."""
+    chosen = tmp_path / "points.toml"
+    chosen.write_text("command = 0xF6\nevent = 0xF7\ntags = 0x7B00\nprofile_byte = 41\n")
+    demo = home / "points"
+    ran = finish(start(demo, CARDSYNC_CODE_POINTS=str(chosen)), demo, tmp_path / "ran")
+
+    assert (0, True) == (ran.status, "\nequal\n" in ran.output), ran.output
+    assert [] == tshark(ran.trace, "-Y", "etsi_cat.comp_tlv.cmd_type == 0xf5")
+    preferences = ("command:246", "event:247", "tags:31488", "profile_byte:41")
+    plugin = ("-X", f"lua_script:{PLUGIN}")
+    told = [word for one in preferences for word in ("-o", f"reqsync.{one}")]
+    found = "\n".join(tshark(ran.trace, *plugin, *told, "-Y", "reqsync", "-V"))
+    for name in ("SYNCHRONIZATION, command", "Transport list", "Target database"):
+        assert name in found
 
 
 def test_wbxml2xml_reads_every_message(runs: tuple[Ran, Ran], tmp_path: Path) -> None:

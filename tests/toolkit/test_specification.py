@@ -28,6 +28,7 @@ from cardsync.terminal import agent, ordered, outcome, running
 from cardsync.terminal.databases.management import ManagementDatabase, OrderState
 from cardsync.toolkit import data_object, structure, synchronization
 from cardsync.toolkit import synchronization_objects as so
+from cardsync.toolkit.code_points import CodePoints
 from cardsync.toolkit.codes import GeneralResult, TerminalProblem
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.data_object import DataObject
@@ -169,7 +170,7 @@ def test_code_points() -> None:
     bases = {"profile_byte": 10}
     told = {row[0]: int(row[1], bases.get(row[0], 16)) for row in document.table("Code points")}
 
-    assert told == {name: getattr(so.CODE_POINTS, name) for name in so.CodePoints.__slots__}
+    assert told == {name: getattr(so.CODE_POINTS, name) for name in CodePoints.__slots__}
 
 
 # Structure.

@@ -1,9 +1,14 @@
 """The facilities of TERMINAL PROFILE, each with its byte and its bit, numbered from 1.
 
-TS 102 223 clause 5.2, TS 31.111 clause 5.2; byte 40 is our own (docs/request-synchronization.md).
+TS 102 223 clause 5.2, TS 31.111 clause 5.2; byte 40, where nobody chose
+another, is our own (docs/request-synchronization.md).
 """
 
 from enum import Enum
+
+from cardsync.toolkit import code_points
+
+_OURS = code_points.in_use().profile_byte
 
 
 class Feature(Enum):
@@ -218,11 +223,11 @@ class Feature(Enum):
     LOCAL_INFORMATION_CHAINING = (37, 3)
     PROSE_REPORTING_5G = (37, 4)
     LOCAL_INFORMATION_TIMING_ADVANCE_SATELLITE = (39, 1)
-    REQUEST_SYNCHRONIZATION = (40, 1)
-    SYNCHRONIZATION_STATUS = (40, 2)
-    SYNCML_DS = (40, 3)
-    OMA_DM = (40, 4)
-    COMPACT_DELTA = (40, 5)
-    SOURCE_IN_UICC = (40, 6)
-    PROFILE_REFERENCE = (40, 7)
-    CAPABILITY_QUERY = (40, 8)
+    REQUEST_SYNCHRONIZATION = (_OURS, 1)
+    SYNCHRONIZATION_STATUS = (_OURS, 2)
+    SYNCML_DS = (_OURS, 3)
+    OMA_DM = (_OURS, 4)
+    COMPACT_DELTA = (_OURS, 5)
+    SOURCE_IN_UICC = (_OURS, 6)
+    PROFILE_REFERENCE = (_OURS, 7)
+    CAPABILITY_QUERY = (_OURS, 8)

@@ -1,14 +1,15 @@
-"""The data objects of REQUEST SYNCHRONIZATION, and every code point of our own.
+"""The data objects of REQUEST SYNCHRONIZATION.
 
 Our specification: docs/request-synchronization.md. The command was never standardized; the
-code points are experimental and stand here alone. The objects take the three-byte tags
-`7F FE xx` (comprehension required) and `7F 7E xx`.
+objects take experimental three-byte tags: `7F FE xx` (comprehension required) and `7F 7E xx`,
+where nobody chose others (code_points.py).
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from cardsync.octets.reader import Reader
+from cardsync.toolkit import code_points
 from cardsync.toolkit.data_object import DataObject, Fields, Octets, known, within
 from cardsync.toolkit.information import Imei
 from cardsync.toolkit.synchronization_codes import (
@@ -29,7 +30,6 @@ __all__ = [
     "Bearers",
     "Capability",
     "CategoryMask",
-    "CodePoints",
     "Constraints",
     "Database",
     "DatabaseIdType",
@@ -51,26 +51,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class CodePoints:
-    """The numbers that a standard would give; all experimental."""
-
-    command: int = 0xF5
-    """Type of command; F0 to FE are for proprietary use. TS 102 223 clause 9.4."""
-    event: int = 0xF5
-    """Event "synchronization status"."""
-    temporary: int = 0x2E
-    """General result "synchronization temporary problem"."""
-    permanent: int = 0x3E
-    """General result "synchronization error"."""
-    tags: int = 0x7E00
-    """The objects are this and their number, in the three-byte form."""
-    profile_byte: int = 40
-    """Byte of TERMINAL PROFILE, counted from 1."""
-
-
-CODE_POINTS = CodePoints()
-
+CODE_POINTS = code_points.in_use()
 
 _ANCHOR = 16
 """Octets of an anchor that a summary tells."""
