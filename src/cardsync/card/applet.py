@@ -10,6 +10,7 @@ decided stands in `synchronizing`.
 from dataclasses import replace
 from functools import partial
 
+from cardsync.card.asking import BATTERY_SECONDS, EVENTS, asks_battery, event_list, questions
 from cardsync.card.journal import Journal
 from cardsync.card.knowledge import Knowledge
 from cardsync.card.memory import Memory
@@ -39,15 +40,14 @@ from cardsync.policy.decisions import (
 )
 from cardsync.policy.explain import explain_one, show_event
 from cardsync.policy.facts import Event
-from cardsync.policy.machine import Machine
-from cardsync.policy.values import EventKind, Rung
+from cardsync.policy.values import EventKind
 from cardsync.toolkit import commands, objects
 from cardsync.toolkit.browser import BrowserTerminationCause
 from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode, LocalInformation
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.objects import Result
-from cardsync.toolkit.profile import Feature, TerminalProfile
+from cardsync.toolkit.profile import TerminalProfile
 from cardsync.toolkit.synchronization import SynchronizationStatus
 from cardsync.toolkit.synchronization_objects import CODE_POINTS
 from cardsync.toolkit.texts import HelpRequest
@@ -60,29 +60,6 @@ _NO_ITEMS = ((0, ""),)  # TS 102 223 clause 6.4.8
 _MOST_SHOWN = 32  # texts, pages and menus that wait to be offered
 _MOST_EARLY = 4
 _UICC_RESET = 0x04  # qualifier of REFRESH. TS 102 223 clause 8.6
-
-_ASKED = (
-    (LocalInformation.IMEI, Feature.LOCAL_INFORMATION),
-    (LocalInformation.LOCATION, Feature.LOCAL_INFORMATION),
-    (LocalInformation.DATE_TIME, Feature.LOCAL_INFORMATION_DATE_TIME),
-    (LocalInformation.LANGUAGE, Feature.LOCAL_INFORMATION_LANGUAGE),
-    (LocalInformation.ACCESS_TECHNOLOGY, Feature.LOCAL_INFORMATION_ACCESS_TECHNOLOGY),
-)
-
-_EVENTS = {
-    EventCode.LOCATION_STATUS: EventKind.LOCATION_STATUS,
-    EventCode.ACCESS_TECHNOLOGY_CHANGE: EventKind.ACCESS_TECHNOLOGY_CHANGE,
-    EventCode.ACCESS_TECHNOLOGY_CHANGE_MULTIPLE: EventKind.ACCESS_TECHNOLOGY_CHANGE,
-    EventCode.NETWORK_REJECTION: EventKind.NETWORK_REJECTION,
-    EventCode.LANGUAGE_SELECTION: EventKind.LANGUAGE_SELECTION,
-    EventCode.USER_ACTIVITY: EventKind.USER_ACTIVITY,
-    EventCode.IDLE_SCREEN_AVAILABLE: EventKind.IDLE_SCREEN,
-    EventCode.BROWSER_TERMINATION: EventKind.BROWSER_TERMINATION,
-    EventCode.DATA_AVAILABLE: EventKind.DATA_AVAILABLE,
-    EventCode.CHANNEL_STATUS: EventKind.CHANNEL_STATUS,
-    EventCode.DATA_CONNECTION_STATUS_CHANGE: EventKind.DATA_CONNECTION_STATUS,
-    EventCode.IMS_REGISTRATION: EventKind.IMS_REGISTRATION,
-}
 
 
 class Applet:
@@ -105,6 +82,7 @@ class Applet:
         self._early: list[Event] = []  # messages that came before that
         self._asking = False  # whether the user is being asked
         self._poll_seconds: float = _POLL_SECONDS
+        self._battery_age = 0.0  # seconds since it was asked
         around = Surroundings(memory, self._policy, self._knowledge, self._timers, self._offer)
         self._synchronizing = Synchronizing(around, self._ended)
 
@@ -168,9 +146,9 @@ class Applet:
         machine = self._policy.machine
         if machine is None:
             return
-        self._offer(commands.set_up_event_list(_event_list(machine)))
+        self._offer(commands.set_up_event_list(event_list(machine)))
         self._offer(commands.poll_interval(_POLL_SECONDS), self._polling)
-        wanted = [what for what, feature in _ASKED if feature in profile]
+        wanted = questions(machine, profile)
         self._unanswered = len(wanted)
         for what in wanted:
             self._offer(commands.provide_local_information(what), self._informed)
@@ -183,9 +161,12 @@ class Applet:
         if chosen is not None:
             self._poll_seconds = chosen.seconds
 
-    def _informed(self, response: TerminalResponse | None) -> None:
+    def _learned(self, response: TerminalResponse | None) -> None:
         if response is not None and response.performed:
             self._knowledge.learn(response.parts)
+
+    def _informed(self, response: TerminalResponse | None) -> None:
+        self._learned(response)
         self._unanswered -= 1
         if self._unanswered == 0:
             self._begin()
@@ -220,7 +201,19 @@ class Applet:
         for timer, seconds in self._timers.polled(self._poll_seconds):
             self._timer_expired(timer, seconds)
         self._synchronizing.passed(self._poll_seconds)
+        self._look_at_battery()
         self._decide(Event(EventKind.POLL))
+
+    def _look_at_battery(self) -> None:
+        """Ask for its state when what is known is old, if the policy looks at it."""
+        machine, profile = self._policy.machine, self._profile
+        self._battery_age += self._poll_seconds
+        if machine is None or profile is None or self._battery_age < BATTERY_SECONDS:
+            return
+        self._battery_age = 0.0
+        if asks_battery(machine, profile):
+            asked = commands.provide_local_information(LocalInformation.BATTERY)
+            self._offer(asked, self._learned)
 
     def told(self, told: Envelope) -> None:
         """Take an event, a choice from the menu, or a timer that ran out."""
@@ -232,11 +225,11 @@ class Applet:
             self._timer_expired(timer, seconds)
         elif told.tag == EnvelopeTag.EVENT_DOWNLOAD and told.event == CODE_POINTS.event:
             self._synchronizing.told(SynchronizationStatus.of(told))
-        elif told.tag == EnvelopeTag.EVENT_DOWNLOAD and told.event in _EVENTS:
+        elif told.tag == EnvelopeTag.EVENT_DOWNLOAD and told.event in EVENTS:
             self._knowledge.learn(told.parts)
             if told.event == EventCode.LANGUAGE_SELECTION:
                 self._show_menu()
-            self._decide(Event(_EVENTS[EventCode(told.event)]))
+            self._decide(Event(EVENTS[EventCode(told.event)]))
             self._climb(told)
 
     def _climb(self, told: Envelope) -> None:
@@ -375,13 +368,3 @@ class Applet:
             additional=result.additional[0] if result.additional else 0,
             native=native,
         )
-
-
-def _event_list(machine: Machine) -> tuple[int, ...]:
-    """Give the events that the rules need, those that keep the facts true, and our own."""
-    wanted = {rule.event for rule in machine.program.rules}
-    wanted |= {EventKind.LOCATION_STATUS, EventKind.LANGUAGE_SELECTION}
-    if any(Rung.BROWSER in request.fallback for request in machine.program.requests):
-        wanted.add(EventKind.BROWSER_TERMINATION)
-    codes = [code for code, kind in _EVENTS.items() if kind in wanted]
-    return (*sorted(codes), CODE_POINTS.event)

@@ -24,7 +24,7 @@ _MARK = "app:mark"
 _LARGEST = 0xFFFF
 _DAY = 24 * 3600
 _UNKNOWN_ZONE = 0xFF
-_REMEMBERED = ("imei", "profile", "language", "network.mcc", "network.mnc",
+_REMEMBERED = ("imei", "imeisv", "profile", "language", "network.mcc", "network.mnc",
                "network.technology", "network.roaming", "network.status")  # fmt: skip
 
 
@@ -91,6 +91,10 @@ class Knowledge:
         match found:
             case information.Imei(digits):
                 self._facts["imei"] = digits.encode()
+            case information.Imeisv(digits):
+                self._facts["imeisv"] = digits.encode()
+            case information.BatteryState(code):
+                self._facts["battery"] = code
             case information.Language(code):
                 self._facts["language"] = code.encode()
             case information.LocationInformation(mcc, mnc):

@@ -48,7 +48,8 @@ _FEATURES = tuple(
         Feature.SELECT_ITEM, Feature.SEND_SS, Feature.SEND_USSD, Feature.SET_UP_CALL,
         Feature.OPEN_CHANNEL, Feature.CLOSE_CHANNEL, Feature.RECEIVE_DATA, Feature.SEND_DATA,
         Feature.GET_CHANNEL_STATUS, Feature.LAUNCH_BROWSER, Feature.OMA_DM,
-        Feature.COMPACT_DELTA, Feature.SOURCE_IN_UICC, Feature.PROFILE_REFERENCE,
+        Feature.LOCAL_INFORMATION_BATTERY, Feature.COMPACT_DELTA,
+        Feature.SOURCE_IN_UICC, Feature.PROFILE_REFERENCE,
     }
 )  # fmt: skip
 

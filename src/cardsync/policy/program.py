@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 from cardsync.errors import PeerError
 from cardsync.octets.reader import Reader
 from cardsync.policy import coding, opcodes, rule_coding, sizes
+from cardsync.policy.facts import FACTS, LAST
 from cardsync.policy.faults import ProgramRefused
 from cardsync.policy.templates import is_line
 from cardsync.policy.values import (
@@ -84,6 +85,16 @@ class Program:
     def events(self) -> frozenset[EventKind]:
         """The kinds of events for which there is a rule."""
         return frozenset(rule.event for rule in self.rules)
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """The facts at which its code looks; `last.` is left out of their names."""
+        codes = [rule.condition for rule in self.rules]
+        codes += [a.code for rule in self.rules for a in rule.actions if isinstance(a, DoSet)]
+        found = (one for code in codes for one in opcodes.instructions(code))
+        return frozenset(
+            FACTS[one.operand & ~LAST].name for one in found if one.op is opcodes.Op.FACT
+        )
 
     def default_values(self) -> dict[str, int | str]:
         """Give the parameters' values as the policy has them."""

@@ -14,7 +14,7 @@ from cardsync.terminal.channels import COMMANDS as CHANNEL_COMMANDS
 from cardsync.terminal.channels import Channels
 from cardsync.terminal.handset import Handset
 from cardsync.toolkit import commands, information, objects
-from cardsync.toolkit.codes import CommandType, GeneralResult, LocalInformation
+from cardsync.toolkit.codes import Battery, CommandType, GeneralResult, LocalInformation
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.objects import DataObject, Result
 from cardsync.toolkit.synchronization import Refusal, alpha_of
@@ -47,7 +47,8 @@ class Orders(Protocol):
 class Surroundings:
     """What the terminal knows of itself and of its network, as the card may ask for it.
 
-    `imei` has 15 digits, `language` two letters, `mcc` three digits, `mnc` two or three.
+    `imei` has 15 digits, of which `software` makes the IMEISV with two more; `language` has two
+    letters, `mcc` three digits, `mnc` two or three. `battery` is None where there is none.
     """
 
     imei: str
@@ -56,16 +57,24 @@ class Surroundings:
     mnc: str = "01"
     cell: bytes = bytes.fromhex("00010001")
     technology: int = 0x08
+    software: str = "01"
+    battery: Battery | None = None
 
     def __post_init__(self) -> None:
         try:
             information.Imei(self.imei)
+            information.Imeisv(self.imeisv)
             information.Language(self.language)
         except ValueError as exc:
             raise ConfigError(f"the terminal cannot be so: {exc}") from exc
         for name, code, lengths in (("MCC", self.mcc, {3}), ("MNC", self.mnc, {2, 3})):
             if not code.isdecimal() or len(code) not in lengths:
                 raise ConfigError(f"{name} {code!r}: {min(lengths)} digits are expected")
+
+    @property
+    def imeisv(self) -> str:
+        """The identity with the software version in the check digit's place. TS 23.003 6.2.2."""
+        return self.imei[:-1] + self.software
 
 
 class Proactive:
@@ -179,7 +188,10 @@ class Proactive:
             LocalInformation.LANGUAGE: information.Language(own.language),
             LocalInformation.ACCESS_TECHNOLOGY: information.AccessTechnology((own.technology,)),
             LocalInformation.DATE_TIME: self.local_time,
+            LocalInformation.IMEISV: information.Imeisv(own.imeisv),
         }
+        if own.battery is not None:
+            known[LocalInformation.BATTERY] = information.BatteryState(own.battery)
         found = known.get(command.details.qualifier)
         if found is None:
             return _answer(command, Result(GeneralResult.BEYOND_CAPABILITIES))
