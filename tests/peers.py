@@ -12,6 +12,7 @@ import pytest
 PACKAGES = {
     "bearerbox": "kannel",
     "chromium": "chromium",
+    "ip": "iproute2",
     "libopenobex": "libopenobex2",
     "dbus-daemon": "dbus",
     "gcc": "gcc libc6-dev",

@@ -7,6 +7,7 @@ need() { # command, Debian package
   command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need tshark tshark
+need ip iproute2
 need wbxml2xml libwbxml2-utils
 need chromium chromium
 need dbus-daemon dbus
