@@ -12,7 +12,7 @@ import pytest
 from cardsync.errors import ConfigError
 from cardsync.fleet.syncml_client import Order, synchronize
 from cardsync.fleet.syncml_http import PATH, HttpServer
-from cardsync.fleet.syncml_server import Settings, SyncmlServer
+from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import auth, codec
 from cardsync.syncml.elements import AlertCode, Version
 from cardsync.terminal.databases.sources import Source, open_source
@@ -237,3 +237,48 @@ def test_port_that_is_taken() -> None:
         taken.listen()
         with pytest.raises(ConfigError):
             HttpServer("127.0.0.1", taken.getsockname()[1], lambda *_: pytest.fail("served"))
+
+
+def test_client_that_goes_away(caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that closes while its answer is made is no fault of ours: nothing is logged."""
+    served, answered = threading.Event(), threading.Event()
+
+    def serve(_body: bytes, _content_type: str, _query: str) -> Reply:
+        served.set()
+        answered.wait(10)
+        return Reply(200, codec.WBXML, bytes(1 << 24))
+
+    server = HttpServer("127.0.0.1", 0, serve)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    with socket.create_connection(("127.0.0.1", server.server_port)) as connection:
+        connection.sendall(f"POST {PATH} HTTP/1.1\r\nContent-Length: 1\r\n\r\nx".encode())
+        assert served.wait(10)
+    answered.set()
+    server.shutdown()
+    thread.join()
+    server.daemon_threads = False
+    server.server_close()
+
+    assert [] == caplog.records
+
+
+def test_person_does_not_wait_for_a_silent_server(two: Two) -> None:
+    """Broken off although no answer comes any more: 214, and the next one goes on."""
+    for number in range(9):
+        (two.home / "c" / f"n{number}").write_bytes(b"%d" % number * 600)
+    order = replace(two.order, max_msg_size=1600)
+    ended: list[bool] = []
+
+    def wants_end() -> bool:
+        if two.line.messages > 3:
+            ended.append(True)
+            two.line.lost = 9
+        return bool(ended)
+
+    broken = synchronize(order, [two.client], two.line, pause=lambda _: None, wants_end=wants_end)
+    two.line.lost = 0
+
+    assert 214 == broken.status
+    assert 200 == two.sync(order)
+    assert 10 == len(list((two.home / "s").iterdir()))

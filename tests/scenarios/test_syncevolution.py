@@ -10,8 +10,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from cardsync.syncml.datastore import Rule
 from cardsync.syncml.elements import Alert, AlertCode, Status, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.syncml.notification import CONTENT_TYPES, Asked, Notification
+from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.sources import Source, open_source
 from cardsync.transport.carrier import CarrierError, Failure
 from cardsync.transport.http import HttpCarrier
@@ -89,6 +92,19 @@ def peer(home: Path) -> Iterator[Peer]:
     running.stop()
 
 
+class _Gone(BaseException):
+    """The connection shall close without an answer."""
+
+
+class _Closing(HttpServer):
+    """Our HTTP server, whose connections can close without an answer."""
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, which is closed in the end."""
+        with suppress(_Gone):
+            super().process_request_thread(request, client_address)
+
+
 class Ours:
     """Our server over a folder, in this process; it can lose replies and go silent."""
 
@@ -101,7 +117,7 @@ class Ours:
         self.slow_after: int | None = None
         self.bodies: list[bytes] = []
         self.replies: list[bytes] = []
-        self._http = HttpServer("127.0.0.1", 0, self._serve)
+        self._http = _Closing("127.0.0.1", 0, self._serve)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -114,13 +130,13 @@ class Ours:
         self.bodies.append(body)
         number = len(self.bodies)
         if self.gone_after is not None and number > self.gone_after:
-            raise SystemExit  # the thread ends, the connection closes without an answer
+            raise _Gone
         if self.slow_after is not None and number > self.slow_after:
             time.sleep(1)
         reply = self._served.serve(body, content_type, query)
         self.replies.append(reply.body)
         if number in self.lost:
-            raise SystemExit
+            raise _Gone
         return reply
 
     def close(self) -> None:
@@ -367,6 +383,11 @@ class Line:
         self.sent: list[bytes] = []
         self.lost: set[int] = set()
         self.gone_after: int | None = None
+        self.ended_after: int | None = None
+
+    def wants_end(self) -> bool:
+        """Say whether the person wants it to end."""
+        return self.ended_after is not None and len(self.sent) > self.ended_after
 
     def exchange(self, url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
         """Bring a message, unless it shall be lost."""
@@ -399,7 +420,13 @@ class Mine:
     def sync(self, mode: str = "two-way", /, **more: object) -> SessionResult:
         """Synchronize once."""
         order = replace(self.order, kind=MODES[mode], **more)  # type: ignore[arg-type]  # any field
-        return synchronize(order, [self.source], self.line, pause=lambda _: None)
+        return synchronize(
+            order,
+            [self.source],
+            self.line,
+            pause=lambda _: None,
+            wants_end=self.line.wants_end,
+        )
 
     @property
     def both(self) -> tuple[list[str], list[str]]:
@@ -496,6 +523,29 @@ def test_our_client_comes_back_after_a_break(mine: Mine, after: int) -> None:
     mine.line.gone_after = None
 
     assert mine.sync(max_msg_size=SMALL).ok
+    assert 60 == len(mine.both[0])
+    assert mine.both[0] == mine.both[1]
+
+
+def test_our_client_suspended_by_a_person(mine: Mine) -> None:
+    """Alert 224 to their server in the middle, then Alert 225: nothing is lost or doubled."""
+    for number in range(40):
+        (mine.client / f"c{number}").write_text(f"client {number}\n" * 60)
+    for number in range(20):
+        (mine.server / f"s{number}").write_text(f"server {number}\n" * 60)
+
+    mine.line.ended_after = 3
+    broken = mine.sync("slow", max_msg_size=SMALL)
+    mine.line.ended_after = None
+    (last,) = [e for e in codec.decode(mine.line.sent[-1], codec.WBXML).commands
+               if isinstance(e, Alert)]  # fmt: skip
+    mine.line.sent.clear()
+    result = mine.sync("slow", max_msg_size=SMALL)
+
+    assert (StatusCode.CANCELLED, AlertCode.SUSPEND) == (broken.status, last.code)
+    (first,) = [e for e in codec.decode(mine.line.sent[0], codec.WBXML).commands
+                if isinstance(e, Alert)]  # fmt: skip
+    assert (AlertCode.RESUME, True) == (first.code, result.ok)
     assert 60 == len(mine.both[0])
     assert mine.both[0] == mine.both[1]
 

@@ -198,6 +198,38 @@ def test_person_breaks_off_at_once() -> None:
     assert session.data_to_send() is None
 
 
+def test_server_that_never_answers_the_end() -> None:
+    """Dropped after Alert 224: 214, nothing more is sent, nothing agreed; 225 goes on."""
+    pair = many(AlertCode.TWO_WAY)
+    agreed = pair.client.anchors()
+    left = break_off(pair, AlertCode.TWO_WAY, 3, reply_lost=False)
+    session = pair.begin(AlertCode.TWO_WAY, resume=left)
+    octets = session.data_to_send()
+    assert octets
+    session.suspend()
+    session.receive_data(pair.server.post(octets))
+
+    session.drop()
+
+    assert session.result
+    assert (214, None) == (session.result.status, session.data_to_send())
+    assert agreed == pair.client.anchors()
+    assert pair.sync(resume=left).ok
+    assert pair.equal()
+
+
+def test_another_session_came_between() -> None:
+    """What was left of a session before the last success is no session to go on with."""
+    pair = many(AlertCode.SLOW)
+    left = break_off(pair, AlertCode.SLOW, 4, reply_lost=False)
+    assert pair.sync().ok
+    pair.client.put("c0", b"changed")
+
+    assert pair.sync(resume=left).ok
+    assert [AlertCode.TWO_WAY] == alerts(pair)
+    assert pair.equal()
+
+
 def test_what_failed_is_not_resumed() -> None:
     """A session with a failure has nothing to go on with: it would forget the failure."""
     pair = many(AlertCode.TWO_WAY)

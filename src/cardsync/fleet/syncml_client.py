@@ -152,7 +152,13 @@ class _Line:
     ) -> Iterator[Sequence[Interrupted | None]]:
         """Bring messages until the session is over; after each, tell what would be left of it."""
         while (octets := session.data_to_send()) is not None:
-            reply = self._exchange(session.url, content_type, octets)
+            try:
+                reply = self._exchange(session.url, content_type, octets)
+            except CarrierError:
+                if not self._wants_end():
+                    raise
+                session.drop()  # the person does not wait for a server that is silent
+                return
             if self._wants_end():
                 session.suspend()
             session.receive_data(reply)

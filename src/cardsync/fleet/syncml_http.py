@@ -55,10 +55,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, body: bytes) -> None:
         try:
             query = self.path.partition("?")[2]
-            self._answer(self.server.serve(body, self.headers.get("Content-Type", ""), query))
+            reply = self.server.serve(body, self.headers.get("Content-Type", ""), query)
         except Exception:  # noqa: BLE001  # whatever it is, the peer gets an answer
             _LOG.exception("a message could not be served")
-            self._answer(Reply(500, _TEXT, b"internal error\n"))
+            reply = Reply(500, _TEXT, b"internal error\n")
+        self._answer(reply)
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer without reading the body; what is left of it must not be taken for a request."""

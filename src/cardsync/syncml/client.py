@@ -110,11 +110,16 @@ class ClientSession:
     @property
     def interrupted(self) -> tuple[Interrupted | None, ...]:
         """Give what the next session needs to go on with each database, if this one breaks off."""
-        return tuple([replica.interrupted() for replica in self._replicas])
+        over = self.result is not None
+        return tuple([None if over else replica.interrupted() for replica in self._replicas])
 
     def suspend(self) -> None:
         """Break off, in order, after the answer that is awaited. DS Protocol 1.2."""
         self._suspending = True
+
+    def drop(self) -> None:
+        """Break off at once: no answer is awaited any more."""
+        self._finish(StatusCode.CANCELLED)
 
     def receive_data(self, octets: bytes) -> None:
         """Take the server's answer to the message sent last."""

@@ -57,9 +57,11 @@ class Replica:
         self.target = request.target_database
         self.status: int = StatusCode.OK
         self.sent_all = False
+        self._agreed = next(iter(self.store.anchors()), None)
+        if request.resume and request.resume.agreed != self._own_anchor():
+            request = replace(request, resume=None)
         self._request = request
         self._resume = request.resume
-        self._agreed = next(iter(self.store.anchors()), None)
         self._kind = becomes(request.kind, agreed=self._agreed is not None)
         if self._resume:
             self._kind = self._resume.kind
@@ -328,7 +330,7 @@ class Replica:
             return None
         cursors = (each.before for each in self._waiting.values() if each.kind)
         cursor = next(cursors, self._cursor)
-        return Interrupted(self._kind, self._token, cursor, self._forgotten)
+        return Interrupted(self._kind, self._token, cursor, self._forgotten, self._own_anchor())
 
     def suspend(self) -> Alert:
         """Tell the server that we break off. DS Protocol 1.2, "Suspend of the session"."""
@@ -364,6 +366,10 @@ class Replica:
                 self._fail(StatusCode.TOO_LARGE, 1)
             else:  # in a slow synchronization the server decides what is new
                 yield replace(change, kind=ChangeKind.REPLACE) if slow else change
+
+    def _own_anchor(self) -> str:
+        """Name the last success."""
+        return next((each.own for each in self.store.anchors()), "")
 
     def _fail(self, code: int, items: int) -> None:
         self._failed += items

@@ -16,13 +16,15 @@ from cardsync.syncml.kinds import BY_SERVER, KINDS
 class Interrupted:
     """Where a session broke off: what the server has answered of `kind` up to `cursor`.
 
-    `token` is our state at its beginning; `forgotten` says that a refresh had begun.
+    `token` is our state at its beginning; `forgotten` says that a refresh had begun. `agreed` is
+    our anchor of the last success: after another one there is nothing to go on with.
     """
 
     kind: AlertCode
     token: str
     cursor: str
     forgotten: bool = False
+    agreed: str = ""
 
     def encode(self) -> bytes:
         """Write it, to be kept until the next session."""
