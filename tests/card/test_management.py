@@ -10,7 +10,13 @@ from cardsync.card.secured import read_key_sets
 from cardsync.card.uicc import Uicc
 from cardsync.octets import tlv
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
-from cardsync.ota.application import APPLICATION_TAR, INSTANCE_AID, MODULE_AID, PACKAGE_AID
+from cardsync.ota.application import (
+    APPLICATION_TAR,
+    INSTANCE_AID,
+    MODULE_AID,
+    PACKAGE_AID,
+    REQUESTER_MODULE_AID,
+)
 from cardsync.ota.channel_keys import ChannelKeys, KeyCipher, KeyKind, check_value
 from cardsync.ota.channel_level import Level
 from cardsync.ota.globalplatform import (
@@ -190,7 +196,7 @@ def test_modules() -> None:
     (load_file,) = host.listed(RegistryPart.LOAD_FILES_AND_MODULES)
     (domain,) = host.listed(RegistryPart.ISSUER_SECURITY_DOMAIN)
 
-    assert ((MODULE_AID,), 0x01) == (load_file.modules, load_file.state)
+    assert ((MODULE_AID, REQUESTER_MODULE_AID), 0x01) == (load_file.modules, load_file.state)
     assert (0x0F, 3) == (domain.state, len(domain.privileges))
 
 

@@ -130,8 +130,16 @@ class Applet:
                 self._triggered(Event(EventKind.MESSAGE, one.name))
         return self._policy.digest()
 
+    def asked(self, aid: bytes) -> None:
+        """Take the wish of another application; raise `PeerError` if no rule is for it."""
+        machine = self._policy.machine
+        event = Event(EventKind.APPLICATION, aid)
+        if machine is None or not machine.listens(event):
+            raise PeerError("no rule is for it", answer=SW.SECURITY_NOT_SATISFIED)
+        self._triggered(event)
+
     def _triggered(self, event: Event) -> None:
-        """Decide about a message, once the terminal has said what it is."""
+        """Decide about a message or a wish, once the terminal has said what it is."""
         if self._begun:
             self._decide(event)
         elif len(self._early) < _MOST_EARLY:

@@ -6,6 +6,7 @@ block after a reset, or begins anew with INSTALL [for load]; an application is n
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, Self
 
 from cardsync.card import scripts
@@ -13,13 +14,19 @@ from cardsync.card.card_data import CardData
 from cardsync.card.key_store import DomainKeys
 from cardsync.card.memory import Memory
 from cardsync.card.pieces import Pieces
+from cardsync.card.requester import Requester
 from cardsync.card.secured import Handler
 from cardsync.card.status import status_word
 from cardsync.errors import CardsyncError, PeerError
 from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
 from cardsync.octets.reader import Reader
 from cardsync.ota import globalplatform
-from cardsync.ota.application import ISSUER_DOMAIN_TAR, MODULE_AID, ApplicationImage
+from cardsync.ota.application import (
+    ISSUER_DOMAIN_TAR,
+    MODULE_AID,
+    REQUESTER_MODULE_AID,
+    ApplicationImage,
+)
 from cardsync.ota.channel_keys import KeyCipher
 from cardsync.ota.globalplatform import (
     Delete,
@@ -32,7 +39,13 @@ from cardsync.ota.globalplatform import (
     SetStatus,
     StoreData,
 )
-from cardsync.ota.install import InstallForInstall, InstallForLoad, InstallForPersonalization
+from cardsync.ota.install import (
+    TRUSTED_PATH,
+    InstallForInstall,
+    InstallForLoad,
+    InstallForPersonalization,
+    encode_lv,
+)
 from cardsync.ota.packet import SecurityLevel
 from cardsync.ota.session import Accepted
 
@@ -44,6 +57,8 @@ _LOCK = 0x80
 _SECURED = 0x0F  # of a security domain
 _PRIVILEGES = bytes.fromhex("9EFE80")  # of the issuer's domain. Clause 11.1.2
 _MOST_LOAD_FILES = 8
+_MOST_INSTANCES = 16
+_MODULES = (MODULE_AID, REQUESTER_MODULE_AID)
 _REMOTE_FILES = 0xB0  # TARs of remote file management begin so. TS 101 220 annex D
 _MOST_LISTED = 200  # octets of one answer to GET STATUS, which may still be ciphered
 MORE_DATA = 0x6310  # clause 11.4.3.2
@@ -73,33 +88,50 @@ class Application(Protocol):
     def message(self, data: bytes) -> bytes:
         """Take what a secured packet brought; give the additional data of its proof."""
 
+    def asked(self, aid: bytes) -> None:
+        """Hear another application of the card; raise `PeerError` if it is not to be heard."""
+
     def removed(self) -> None:
         """Forget everything: the application is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A row of the registry: an application, what it was made of, its TARs and least security."""
+    """A row of the registry: an application, what it was made of, its TARs and least security.
+
+    `privileges` are one or three octets, as INSTALL gave them. GlobalPlatform clause 11.1.2.
+    """
 
     aid: bytes
     load_file: bytes
     level: SecurityLevel
     tars: tuple[bytes, ...]
+    module: bytes = MODULE_AID
+    privileges: bytes = b"\0"
+
+    @property
+    def manages(self) -> bool:
+        """Whether it is the device-management application."""
+        return self.module == MODULE_AID
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether it may speak to another application: the privilege Trusted Path."""
+        return bool(self.privileges[1:] and self.privileges[1] & TRUSTED_PATH[1])
 
     def encode(self) -> bytes:
         """Give the octets of the cell."""
-        head = bytes([int(self.level), len(self.load_file)]) + self.load_file
-        return head + b"".join(self.tars)
+        named = encode_lv(self.load_file, self.module, self.privileges)
+        return bytes([int(self.level)]) + named + b"".join(self.tars)
 
     @classmethod
     def decode(cls, aid: bytes, cell: bytes) -> Self:
         """Read the octets of the cell."""
         reader = Reader(cell)
         level = SecurityLevel.decode(reader.uint8())
-        load_file = reader.octets(reader.uint8())
-        return cls(
-            aid, load_file, level, tuple([reader.octets(3) for _ in range(len(reader) // 3)])
-        )
+        load_file, module, privileges = [reader.octets(reader.uint8()) for _ in range(3)]
+        tars = tuple([reader.octets(3) for _ in range(len(reader) // 3)])
+        return cls(aid, load_file, level, tars, module, privileges)
 
 
 def registered(memory: Memory) -> tuple[Instance, ...]:
@@ -111,13 +143,13 @@ def registered(memory: Memory) -> tuple[Instance, ...]:
     )
 
 
-def is_locked(memory: Memory) -> bool:
-    """Say whether the application of a card must be still."""
-    return bool(memory.names(_LOCKED))
+def is_locked(memory: Memory, instance: Instance) -> bool:
+    """Say whether an application must be still. GlobalPlatform clause 5.3.1.4."""
+    return bool(memory.read(_cell(_LOCKED, instance.aid)))
 
 
 class SecurityDomain:
-    """Manages the content of the card; `application` is the only one whose code it has."""
+    """Manages the content of the card; `application` is the device-management one."""
 
     def __init__(self, memory: Memory, application: Application) -> None:
         self._memory = memory
@@ -130,22 +162,46 @@ class SecurityDomain:
 
     @property
     def locked(self) -> bool:
-        """Whether the application must be still. GlobalPlatform clause 5.3.1.4."""
-        return is_locked(self._memory)
+        """Whether the device-management application must be still."""
+        return any(one.manages and is_locked(self._memory, one) for one in self.instances())
 
     def handlers(self) -> dict[bytes, tuple[SecurityLevel, Handler]]:
         """Give who takes secured packets: for each TAR the least security and what is done."""
         found: dict[bytes, tuple[SecurityLevel, Handler]] = {
             ISSUER_DOMAIN_TAR: (SecurityLevel(), self._run)
         }
-        for instance in () if self.locked else self.instances():
-            for tar in instance.tars:
-                found[tar] = (instance.level, self._message)
+        for instance in self.instances():
+            if not is_locked(self._memory, instance):
+                handler = self._message if instance.manages else partial(self._told, instance.aid)
+                found |= dict.fromkeys(instance.tars, (instance.level, handler))
         return found
 
     def instances(self) -> tuple[Instance, ...]:
         """Give the applications of the registry."""
         return registered(self._memory)
+
+    def requester(self, beginning: bytes) -> Requester | None:
+        """Give another application whose AID begins so, to be selected."""
+        found = (one.aid for one in self.instances() if not one.manages)
+        aid = next((aid for aid in found if aid.startswith(beginning)), None)
+        return None if aid is None else Requester(aid, self.ask)
+
+    def ask(self, aid: bytes) -> None:
+        """Let an application ask the device-management one; raise `PeerError` without the right.
+
+        The right has two halves: a privilege, given at its installation, and a rule of the policy.
+        """
+        caller = next((one for one in self.instances() if one.aid == aid), None)
+        if caller is None or not caller.may_ask or is_locked(self._memory, caller):
+            raise PeerError("without the right to ask", answer=SW.SECURITY_NOT_SATISFIED)
+        if self.locked:
+            raise PeerError("nobody is there to ask", answer=SW.CONDITIONS_NOT_SATISFIED)
+        self._application.asked(aid)
+
+    def _told(self, aid: bytes, _: Accepted) -> bytes:
+        """Let an application that hears from outside ask for what it needs."""
+        self.ask(aid)
+        return b""
 
     def _message(self, accepted: Accepted) -> bytes:
         return self._application.message(accepted.data)
@@ -211,8 +267,7 @@ class SecurityDomain:
     def _install(self, command: InstallForInstall) -> bytes:
         if not self._memory.read(_cell(_LOAD_FILES, command.load_file)):
             raise PeerError("no such load file", answer=SW.REFERENCED_DATA_NOT_FOUND)
-        if command.module != MODULE_AID or self._memory.names(_INSTANCES):
-            raise PeerError("not installable", answer=SW.CONDITIONS_NOT_SATISFIED)
+        self._check_installable(command)
         toolkit = command.parameters.toolkit
         tars = toolkit.tars if toolkit else ()
         if set(tars) & set(self.handlers()) or any(tar[0] == _REMOTE_FILES for tar in tars):
@@ -220,21 +275,34 @@ class SecurityDomain:
         # No packet below the domain's own level starts anything, whatever the parameters say.
         level = (toolkit.minimum if toolkit else None) or SecurityLevel()
         level = level if SecurityLevel().admits(level) else SecurityLevel()
-        instance = Instance(command.application, command.load_file, level, tars)
-        self._memory.write(_cell(_INSTANCES, instance.aid), instance.encode())
+        module, privileges = command.module, command.privileges
+        named = Instance(command.application, command.load_file, level, tars, module, privileges)
+        self._memory.write(_cell(_INSTANCES, named.aid), named.encode())
         return b"\0"
 
+    def _check_installable(self, command: InstallForInstall) -> None:
+        """Let each AID be there once, and one device-management application at most."""
+        there, manages = self.instances(), command.module == MODULE_AID
+        taken = any(one.aid == command.application or (manages and one.manages) for one in there)
+        if taken or command.module not in _MODULES:
+            raise PeerError("not installable", answer=SW.CONDITIONS_NOT_SATISFIED)
+        if len(there) >= _MOST_INSTANCES:
+            raise PeerError("too many applications", answer=SW.NOT_ENOUGH_MEMORY)
+
     def _personalise(self, command: InstallForPersonalization) -> bytes:
-        if not self._memory.read(_cell(_INSTANCES, command.application)):
+        if not self._manages(command.application):
             raise PeerError("no such application", answer=SW.REFERENCED_DATA_NOT_FOUND)
         self._personalising.begin(command.application)
         return b"\0"
+
+    def _manages(self, aid: bytes) -> bool:
+        return any(one.aid == aid and one.manages for one in self.instances())
 
     def _store_data(self, command: StoreData) -> bytes:
         whole = self._personalising.take(command.number, command.data, last=command.last)
         if whole is not None:
             aid, data = whole
-            if not self._memory.read(_cell(_INSTANCES, aid)):
+            if not self._manages(aid):
                 raise PeerError("it was deleted meanwhile", answer=SW.REFERENCED_DATA_NOT_FOUND)
             self._application.personalise(data)
         return b""
@@ -254,7 +322,8 @@ class SecurityDomain:
         for instance in made:
             self._memory.write(_cell(_INSTANCES, instance.aid), b"")
             self._memory.write(_cell(_LOCKED, instance.aid), b"")
-            self._application.removed()
+            if instance.manages:
+                self._application.removed()
         return b"\0"
 
     def _set_status(self, command: SetStatus) -> bytes:
@@ -294,12 +363,15 @@ class SecurityDomain:
         if command.part is RegistryPart.ISSUER_SECURITY_DOMAIN:
             return [RegistryEntry(OWN_AID, _SECURED, _PRIVILEGES)]
         if command.part is RegistryPart.APPLICATIONS:
-            state = _SELECTABLE | (_LOCK if self.locked else 0)
-            return [RegistryEntry(one.aid, state, b"\0", one.load_file) for one in self.instances()]
-        modules = (MODULE_AID,) if command.part is RegistryPart.LOAD_FILES_AND_MODULES else ()
+            return [self._entry(one) for one in self.instances()]
+        modules = _MODULES if command.part is RegistryPart.LOAD_FILES_AND_MODULES else ()
         names = self._memory.names(_LOAD_FILES)
         aids = [bytes.fromhex(name[len(_LOAD_FILES) :]) for name in names]
         return [RegistryEntry(aid, _LOADED, modules=modules) for aid in aids]
+
+    def _entry(self, one: Instance) -> RegistryEntry:
+        state = _SELECTABLE | (_LOCK if is_locked(self._memory, one) else 0)
+        return RegistryEntry(one.aid, state, one.privileges, one.load_file)
 
 
 def _cell(kind: str, aid: bytes) -> str:

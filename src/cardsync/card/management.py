@@ -36,10 +36,13 @@ _INSTRUCTIONS = {
 
 def is_selection(apdu: CommandApdu) -> bool:
     """Say whether an instruction selects the issuer security domain. Clause 11.9."""
+    return is_by_name(apdu) and any(aid.startswith(apdu.data) for aid in _AIDS)
+
+
+def is_by_name(apdu: CommandApdu) -> bool:
+    """Say whether an instruction selects the first application whose AID begins so."""
     by_name = (apdu.ins, apdu.p1) == (Ins.SELECT, _SELECT_BY_NAME)
-    if not by_name or apdu.p2 & _NEXT or len(apdu.data) < _SHORTEST_AID:
-        return False
-    return any(aid.startswith(apdu.data) for aid in _AIDS)
+    return by_name and not apdu.p2 & _NEXT and len(apdu.data) >= _SHORTEST_AID
 
 
 class LocalManagement:

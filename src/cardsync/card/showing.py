@@ -46,7 +46,7 @@ def _counter(memory: Memory, number: int) -> int:
 def _applications(memory: Memory) -> Iterator[str]:
     for one in registered(memory):
         tars = ", ".join([tar.hex().upper() for tar in one.tars])
-        state = ", locked" if is_locked(memory) else ""
+        state = ", locked" if is_locked(memory, one) else ""
         yield f"application {one.aid.hex().upper()}: TAR {tars}{state}"
     digest = PolicyStore(memory).digest()
     if digest:

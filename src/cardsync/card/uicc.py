@@ -15,9 +15,10 @@ from cardsync.card.domain import SecurityDomain
 from cardsync.card.elementary import WRONG_LE
 from cardsync.card.files import MF, cell
 from cardsync.card.instructions import Instructions
-from cardsync.card.management import LocalManagement, is_selection
+from cardsync.card.management import LocalManagement, is_by_name, is_selection
 from cardsync.card.memory import Memory
 from cardsync.card.remote_files import RemoteFiles
+from cardsync.card.requester import Requester
 from cardsync.card.secured import SecuredMessages
 from cardsync.card.sim import SimInstructions, translated
 from cardsync.card.status import status_word
@@ -109,8 +110,9 @@ class Uicc:
             return self._as_sim(apdu, exact)
         told = MessageClass.decode(apdu.cla)
         channel = self._instructions.channels.get(told.channel)
-        if is_selection(apdu):
-            return self._select_domain(channel, apdu)
+        selected = self._select_application(channel, apdu) if is_by_name(apdu) else None
+        if selected is not None:
+            return selected
         found = channel.application.do(apdu) if channel.application else None
         if found is not None:
             return found
@@ -123,12 +125,19 @@ class Uicc:
             return self._instructions.status(channel, apdu, exact=exact)
         return self._upon_files(channel, told, apdu, exact)
 
-    def _select_domain(self, channel: Channel, apdu: CommandApdu) -> ResponseApdu:
-        """Let the issuer security domain take a channel. GlobalPlatform 2.3 clause 11.9."""
-        iccid = self._memory.read(cell(f"{MF}/2FE2"))
-        management = LocalManagement(lambda: self._domain, iccid)
-        channel.application = management
-        return management.selected(apdu)
+    def _select_application(self, channel: Channel, apdu: CommandApdu) -> ResponseApdu | None:
+        """Let an application take a channel: the issuer security domain, or one of its own.
+
+        None for those of the file system. GlobalPlatform 2.3 clause 11.9.
+        """
+        taker: LocalManagement | Requester | None = self._domain.requester(apdu.data)
+        if is_selection(apdu):
+            iccid = self._memory.read(cell(f"{MF}/2FE2"))
+            taker = LocalManagement(lambda: self._domain, iccid)
+        if taker is None:
+            return None
+        channel.application = taker
+        return taker.selected(apdu)
 
     def _upon_files(
         self, channel: Channel, told: MessageClass, apdu: CommandApdu, exact: bool

@@ -18,6 +18,8 @@ from cardsync.octets.reader import Reader
 PACKAGE_AID = bytes.fromhex("F06361726473796E63 0100")
 """Load file; F0 marks an AID without a registered provider (ISO/IEC 7816-4 clause 12.2.3)."""
 MODULE_AID = bytes.fromhex("F06361726473796E63 0101")
+REQUESTER_MODULE_AID = bytes.fromhex("F06361726473796E63 0102")
+"""Another module: its instances may ask the device-management application for what it does."""
 INSTANCE_AID = bytes.fromhex("F06361726473796E63 010101")
 APPLICATION_TAR = bytes.fromhex("BFFF01")
 """One of the TARs for proprietary toolkit applications. TS 101 220 annex D."""

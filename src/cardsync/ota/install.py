@@ -14,6 +14,8 @@ from cardsync.octets.reader import Reader
 from cardsync.ota.packet import TAR_LENGTH, SecurityLevel
 
 CLA = 0x80
+TRUSTED_PATH = bytes.fromhex("008000")
+"""Privileges of an application that may speak to another one. GlobalPlatform 2.3 clause 6.6.1."""
 _APPLICATION, _SYSTEM, _UICC = 0xC9, 0xEF, 0xEA
 _VOLATILE, _NON_VOLATILE, _SIM_TOOLKIT = 0xC7, 0xC8, 0xCA
 _UICC_TOOLKIT = 0x80

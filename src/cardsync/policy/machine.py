@@ -73,6 +73,11 @@ class Machine:
                 handling.consider(ready)
         return handling.outcome()
 
+    def listens(self, event: Event) -> bool:
+        """Say whether a rule is for this event and its argument; not for TIMER and MENU."""
+        due = _argument(event)
+        return any(_is_due(ready, due) for ready in self._ready.get(event.kind, ()))
+
     def next_timer_minutes(self, state: MachineState) -> int:
         """Give the minutes, 1 to 1440, after which a TIMER event is wanted at the latest.
 
