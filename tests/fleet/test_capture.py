@@ -8,9 +8,11 @@ import pytest
 
 from cardsync.fleet.capture import Capture
 from cardsync.octets.apdu import CommandApdu, ResponseApdu
+from cardsync.transport import wsp, wtp
 from cardsync.transport.smpp import Pdu
 from cardsync.transport.smpp_bodies import Bind
 from cardsync.transport.smpp_codes import CommandId
+from cardsync.transport.wsp_codes import status_code
 from peers import need
 
 
@@ -83,3 +85,30 @@ def test_live(tmp_path: Path) -> None:
 
     assert bytes.fromhex("02040400") == heard[:4]
     assert bytes.fromhex("00A40004023F00009000") == heard[16:]
+
+
+def test_wsp_both_ways(capture: Capture) -> None:
+    """Datagrams of WSP have the usual ports, whoever listens where; tshark names them."""
+    post = wsp.Post("http://a/dm", "text/plain", b"abc", ())
+    reply = wsp.Reply(status_code(200), "text/plain", b"cba")
+    capture.wsp_connectionless("a:5>b:6", wsp.unit(1, post))
+    capture.wsp_connectionless("b:6>a:5", wsp.unit(1, reply))
+    capture.wsp("a:7>b:8", wtp.encode(wtp.Invoke(1, post.encode())))
+    capture.wsp("b:8>a:7", wtp.encode(wtp.Result(0x8001, reply.encode())))
+
+    fields = ("-e", "udp.srcport", "-e", "udp.dstport", "-e", "wsp.pdu_type", "-e", "_ws.malformed")
+    assert [
+        ["40000", "9200", "0x60", ""],
+        ["9200", "40000", "0x04", ""],
+        ["40001", "9201", "0x60", ""],
+        ["9201", "40001", "0x04", ""],
+    ] == [line.split("\t") for line in read(capture, "-T", "fields", *fields)[:-1]]
+
+
+def test_obex_both_ways(capture: Capture) -> None:
+    """A connection of OBEX has its usual port."""
+    capture.obex("a:1>b:2", bytes.fromhex("80 0007 10 00 1000"))
+    capture.obex("b:2>a:1", bytes.fromhex("A0 0007 10 00 1000"))
+
+    ports = read(capture, "-Y", "tcp.len > 0", "-T", "fields", "-e", "tcp.dstport")
+    assert ["650", "40000"] == ports[:2]

@@ -7,6 +7,7 @@ import pytest
 from cardsync.errors import PeerError
 from cardsync.terminal.ordered import Refused, capability, is_owed, read_order, reference_in
 from cardsync.toolkit import synchronization_objects as so
+from cardsync.toolkit.browser import Url
 from cardsync.toolkit.codes import TimeUnit
 from cardsync.toolkit.commands import Part, ProactiveCommand, first
 from cardsync.toolkit.objects import DataObject, Duration
@@ -29,9 +30,9 @@ def test_everything_is_in_the_command() -> None:
     token = so.AuthenticationReference(so.AuthenticationScheme.ONE_TIME_TOKEN, bytes(30))
     ordered = read_order(request(token, Duration(TimeUnit.MINUTES, 5)), IMEI, BOTH)
 
-    assert (b"abcd", so.Transport.HTTP, so.Representation.WBXML, 203) == (
+    assert (b"abcd", (so.Transport.HTTP,), so.Representation.WBXML, 203) == (
         ordered.reference,
-        ordered.transport,
+        ordered.transports,
         ordered.representation,
         ordered.kind,
     )
@@ -158,17 +159,35 @@ def test_capability() -> None:
 @pytest.mark.parametrize(
     ("offered", "server", "expected"),
     [
-        ((4, 3), "http://a/", 3),
-        ((4, 3), "https://a/", 4),
-        ((1, 5, 3), "HTTP://a/", 3),
-        ((0x99, 4), "https://a/", 4),
+        ((4, 3), "http://a/", (3,)),
+        ((4, 3), "https://a/", (4,)),
+        ((1, 5, 3), "HTTP://a/", (1, 5, 3)),
+        ((3, 2, 3, 1), "http://a/", (3, 2, 1)),
+        ((0x99, 4), "https://a/", (4,)),
+        ((4, 3, 2), "wsp://a:9300/", (2,)),
+        ((1, 5), "obex://a/", (5,)),
     ],
 )
-def test_transport(offered: tuple[int, ...], server: str, expected: int) -> None:
-    """The first of the list that we have and that fits the address. R-52."""
+def test_transports(offered: tuple[int, ...], server: str, expected: tuple[int, ...]) -> None:
+    """Those of the list that we have and that fit the address, in its order. R-52."""
     command = request(so.TransportList(offered), so.TargetDatabase.of_uri(server, "devman"))
 
-    assert expected == read_order(command, IMEI, BOTH).transport
+    assert expected == read_order(command, IMEI, set(so.Transport)).transports
+
+
+@pytest.mark.parametrize(
+    ("proxy", "gateway"),
+    [
+        ("wsp://gateway.example:9300", ("gateway.example", 9300)),
+        ("wsp://[2001:db8::1]/", ("2001:db8::1", None)),
+        ("http://proxy.example:3128", None),
+        ("wsp://gateway.example:65536", None),
+        ("", None),
+    ],
+)
+def test_gateway(proxy: str, gateway: tuple[str, int | None] | None) -> None:
+    """The command may name a WAP gateway. docs/request-synchronization.md clause 8.2."""
+    assert gateway == read_order(request(Part(Url(proxy), False)), IMEI, BOTH).gateway
 
 
 @pytest.mark.parametrize("kind", [0, 200, 201, 202, 203, 204, 205])

@@ -45,6 +45,7 @@ from cardsync.toolkit.synchronization import (
     Temporary,
     Unable,
 )
+from cardsync.transport import obex_client, wsp_client
 from cardsync.transport.carrier import Carrier, CarrierError, Failure
 from cardsync.transport.http import HttpCarrier
 from specification import Vector
@@ -652,7 +653,7 @@ def accepts(*changed: DataObject) -> bool:
     kept = [part for part in command.parts if type(part.object) not in kinds]
     altered = replace(command, parts=(*kept, *map(Part, changed)))
     try:
-        ordered.read_order(altered, IMEI, {so.Transport.HTTP, so.Transport.HTTPS})
+        ordered.read_order(altered, IMEI, set(so.Transport))
     except ordered.Refused:
         return False
     return True
@@ -700,6 +701,34 @@ def test_pics_of_the_transports() -> None:
         "Transport",
         lambda value: (so.TransportList((value,)), target("https" if value in of_tls else "http")),
     )
+
+
+def test_addresses_of_the_transports() -> None:
+    """Each transport takes the forms of address that table 8.3A gives it, no others. TP-51."""
+    told = {(row[0], row[1].strip("`").partition(":")[0]) for row in ADDRESSES}
+    names = document.values("Transport")
+    schemes = {scheme for _, scheme in told} | {"ftp", "sms", "coap"}
+
+    assert told == {
+        (name, scheme)
+        for value, name in names.items()
+        for scheme in schemes
+        if accepts(so.TransportList((value,)), target(scheme))
+    }
+
+
+ADDRESSES = document.table("Address of a transport")
+
+
+def test_ports_of_the_transports() -> None:
+    """Table 8.3A has the ports at which the carriers look where an address names none."""
+    told = {(row[0], int(row[3])) for row in ADDRESSES if row[0] not in {"HTTP", "HTTPS"}}
+
+    assert told == {
+        ("WSP", wsp_client.CONNECTION_PORT),
+        ("WSP connectionless", wsp_client.CONNECTIONLESS_PORT),
+        ("OBEX", obex_client.PORT),
+    }
 
 
 def test_pics_of_the_source() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from cardsync.errors import LocalError
 from cardsync.octets import pcapng
+from cardsync.transport import obex_client
 from cardsync.transport.carrier import CarrierError, Failure
 from cardsync.transport.obex import TARGET, Header, HeaderId, Limits, Packet, type_header
 from cardsync.transport.obex_client import ObexCarrier
@@ -78,6 +79,30 @@ def test_exchange(port: int, size: int, packet: int) -> None:
         answers = [carrier.exchange("http://a/", WBXML, body) for _ in range(2)]
 
     assert [(WBXML, body[::-1])] * 2 == answers
+
+
+def test_address_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a host of its own the carrier goes where the address says, each time anew."""
+    servers = [ObexServer(handle, port=0, url=name) for name in "12"]
+    with serving(servers[0]) as first, serving(servers[1]) as second, ObexCarrier() as carrier:
+        urls = [f"obex://127.0.0.1:{port}/dm?s=1" for port in (first, first, second)]
+        answers = [carrier.exchange(url, WBXML, b"abc")[1] for url in urls]
+        monkeypatch.setattr(obex_client, "PORT", first)
+        answers.append(carrier.exchange("http://127.0.0.1:8080/dm", WBXML, b"abc")[1])
+
+    assert [b"1cba", b"1cba", b"2cba", b"1cba"] == answers
+
+
+@pytest.mark.parametrize("url", ["https://a/", "wsp://a/", "obex:///", "obex://a:x/", ""])
+def test_addresses_that_are_none(url: str) -> None:
+    """Nothing is sent for an address that is not OBEX's, and none of it is told."""
+    with ObexCarrier() as carrier, pytest.raises(CarrierError) as caught:
+        carrier.exchange(url, WBXML, b"")
+
+    assert (Failure.UNSUPPORTED, "unsupported: no address of http or obex") == (
+        caught.value.kind,
+        str(caught.value),
+    )
 
 
 def test_the_handler_is_told_an_address() -> None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from cardsync.errors import LocalError
-from cardsync.transport import wsp, wtp
-from cardsync.transport.carrier import CarrierError, Failure
+from cardsync.transport import wsp, wsp_client, wtp
+from cardsync.transport.carrier import CarrierError, Failure, Handler
 from cardsync.transport.wsp_capabilities import Capabilities
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_codes import Reason
@@ -38,10 +38,10 @@ async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, by
 
 
 @contextmanager
-def serving(**options: int) -> Iterator[tuple[int, int]]:
+def serving(handler: Handler = handle, **options: int) -> Iterator[tuple[int, int]]:
     """Run a server in a thread; give its ports, in connection mode first."""
     loop = asyncio.new_event_loop()
-    server = WspServer(handle, port=0, unit_port=0, **options)  # type: ignore[arg-type]  # numbers only
+    server = WspServer(handler, port=0, unit_port=0, **options)  # type: ignore[arg-type]  # numbers only
     loop.run_until_complete(server.start())
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -101,6 +101,41 @@ def test_exchange(ports: tuple[int, int], connectionless: bool, size: int) -> No
         answers = [carrier.exchange(URL, f"{WBXML}; charset=utf-8", body) for _ in range(2)]
 
     assert [(f"{WBXML}; charset=utf-8", body[::-1])] * 2 == answers
+
+
+@BOTH
+def test_address_of_a_server(connectionless: bool) -> None:
+    """An address of WSP goes to its host and port, not to a gateway; it is told as one of HTTP."""
+    told: list[str] = []
+
+    async def tell(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+        told.append(url)
+        return 200, content_type, body
+
+    with serving(handler=tell) as first, serving(handler=tell) as second:
+        here, there = (f"wsp://127.0.0.1:{both[connectionless]}/s?a=1" for both in (first, second))
+        with WspCarrier("gateway.invalid", connectionless=connectionless) as carrier:
+            for url in (here, here, there):
+                assert (WBXML, b"abc") == carrier.exchange(url, WBXML, b"abc")
+
+    assert [url.replace("wsp:", "http:") for url in (here, here, there)] == told
+
+
+def test_host_of_an_address(ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a gateway an address of HTTP goes to its host, at the usual port of WSP."""
+    monkeypatch.setattr(wsp_client, "CONNECTION_PORT", ports[0])
+    with WspCarrier() as carrier:
+        assert (WBXML, b"a") == carrier.exchange("http://127.0.0.1:8080/s", WBXML, b"a")
+        with pytest.raises(CarrierError) as caught:
+            carrier.exchange("https://127.0.0.1/s", WBXML, b"a")
+
+    assert Failure.UNSUPPORTED is caught.value.kind
+
+
+def test_by_another_gateway(ports: tuple[int, int]) -> None:
+    """A carrier of its own goes by another gateway."""
+    with WspCarrier("gateway.invalid").by("127.0.0.1", ports[0]) as carrier:
+        assert (WBXML, b"cba") == carrier.exchange(URL, WBXML, b"abc")
 
 
 @BOTH

@@ -1,6 +1,6 @@
-"""The trace of a run: APDU, SMPP and HTTP in one pcapng file, and each SyncML message in its own.
+"""The trace of a run: APDU, SMPP, HTTP, WSP and OBEX in one pcapng file.
 
-What the packets carry is what crossed; their IP, UDP and TCP headers are made here, with the
+Each SyncML message lies in a file of its own. What the packets carry is what crossed; their IP, UDP and TCP headers are made here, with the
 usual ports in place of those that happened to be free. The password of an SMPP bind is blotted
 out: a trace is passed on.
 """
@@ -33,6 +33,7 @@ class Capture:
         self.path, self.messages = path, messages
         self._lock = threading.Lock()
         self._streams: dict[frozenset[str], tuple[str, pcapng.TcpStream]] = {}
+        self._clients: dict[frozenset[str], tuple[str, int]] = {}
         self._number = 0
         messages.mkdir(parents=True, exist_ok=True)
         for old in messages.iterdir():
@@ -64,6 +65,18 @@ class Capture:
         """Put octets of an HTTP connection into the trace."""
         self._tcp(way, _AUTHORIZATION.sub(rb"\1: -", octets), 8080)
 
+    def wsp(self, way: str, octets: bytes) -> None:
+        """Put a datagram of WSP over WTP into the trace."""
+        self._udp(way, octets, 9201)
+
+    def wsp_connectionless(self, way: str, octets: bytes) -> None:
+        """Put a datagram of WSP without connection into the trace."""
+        self._udp(way, octets, 9200)
+
+    def obex(self, way: str, octets: bytes) -> None:
+        """Put octets of an OBEX connection into the trace."""
+        self._tcp(way, octets, 650)
+
     def message(self, kind: str, octets: bytes) -> None:
         """Keep a SyncML message in a file of its own."""
         with self._lock:
@@ -84,6 +97,16 @@ class Capture:
             client, stream = self._streams[key]
             for packet in stream.data(octets, from_client=source == client):
                 self._write(pcapng.packet(packet, now))
+
+    def _udp(self, way: str, octets: bytes, port: int) -> None:
+        """Write a datagram; who speaks first of two ends is the client."""
+        source, _, destination = way.partition(">")
+        with self._lock:
+            ends = self._clients.setdefault(
+                frozenset({source, destination}), (source, _CLIENT_PORTS + len(self._clients))
+            )
+            ports = (ends[1], port) if source == ends[0] else (port, ends[1])
+            self._write(pcapng.packet(pcapng.udp(*ports, octets), time.time()))
 
     def _write(self, block: bytes) -> None:
         self._file.write(block)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cardsync.card.slot import CardSlot
 from cardsync.fleet.capture import Capture
+from cardsync.fleet.carriers import Carriers, Settings, Taps
 from cardsync.fleet.smsc import Account, Smsc
 from cardsync.fleet.transcript import Step, decided, describe
 from cardsync.octets.apdu import CommandApdu, ResponseApdu
@@ -31,9 +32,6 @@ from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.information import DateTime
 from cardsync.toolkit.profile import Feature, TerminalProfile
 from cardsync.toolkit.synchronization import SynchronizationStatus
-from cardsync.toolkit.synchronization_objects import Transport
-from cardsync.transport.carrier import Carrier
-from cardsync.transport.http import HttpCarrier
 from cardsync.transport.sms import DeliverReport
 from cardsync.transport.user_data import UserData
 
@@ -69,6 +67,10 @@ class MobileConfig:
     max_msg_size: int = 65536
     live: bool = False
     """Whether APDU exchanges go to UDP port 4729 as they happen."""
+    gateway: str = ""
+    """A WAP gateway, HOST or HOST:PORT."""
+    authorities: str = ""
+    """A PEM file of the authorities whose certificates are trusted in place of the usual ones."""
     root: str = "/"
     """The machine whose inventory the terminal has; `/` is this one."""
 
@@ -104,14 +106,19 @@ class Mobile:
         self._capture = Capture(home / "trace.pcapng", home / "messages", live=config.live)
         self._slot = CardSlot(home / "card.image")
         self._database = ManagementDatabase(home / "devman.sqlite")
-        self._carrier = HttpCarrier(timeout=30, tap=self._capture.http)
-        carriers: dict[int, Carrier] = dict.fromkeys(
-            (Transport.HTTP, Transport.HTTPS), self._carrier
+        self._carriers = Carriers(
+            Settings(config.gateway, config.authorities),
+            Taps(
+                self._capture.http,
+                self._capture.wsp,
+                self._capture.wsp_connectionless,
+                self._capture.obex,
+            ),
         )
         self._agent = Agent(
             Identity(config.imei, device_information(config.imei)),
             self._database,
-            carriers,
+            self._carriers.by_transport,
             time.time,
             max_msg_size=config.max_msg_size,
             heard=self._message,
@@ -153,7 +160,7 @@ class Mobile:
             user.cancel()
             if self._running is not None:
                 await self._running
-        self._carrier.close()
+        self._carriers.close()
         self._database.close()
         self._capture.close()
 

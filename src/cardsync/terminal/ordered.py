@@ -1,7 +1,7 @@
 """What a REQUEST SYNCHRONIZATION orders, checked against what this terminal can do.
 
-docs/request-synchronization.md clauses 3 and 4: everything that the synchronization needs is in
-the command; what is missing, unknown or not for this terminal is refused at once, by name.
+docs/request-synchronization.md clauses 3, 4 and 8.2: everything that the synchronization needs
+is in the command; what is missing, unknown or not for this terminal is refused at once, by name.
 """
 
 from base64 import b64encode
@@ -14,11 +14,13 @@ from cardsync.errors import PeerError
 from cardsync.syncml.elements import AlertCode
 from cardsync.terminal import outcome
 from cardsync.toolkit import synchronization_objects as so
+from cardsync.toolkit.browser import Url
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, first
 from cardsync.toolkit.information import Imei
 from cardsync.toolkit.objects import Duration, Result
 from cardsync.toolkit.synchronization import Permanent, Qualifier, reference_of
+from cardsync.transport.carrier import CarrierError, parted
 
 DATABASES = {"devman", "./devman", ""}
 _VERSIONS = {0x00, 0x12}
@@ -27,7 +29,14 @@ _LONGEST = 30 * 60.0  # seconds of a session, where the command has no duration:
 _PROGRESS = 2  # mode of the notification: final and progress
 _INTERVAL = 6  # tens of seconds between two progress events, where the command names none
 _DEFAULT_MASK = 0x0003  # identity and language, where the command has no category mask
-_SCHEMES = {so.Transport.HTTP: "http://", so.Transport.HTTPS: "https://"}
+_SCHEMES: dict[int, tuple[str, ...]] = {
+    so.Transport.WSP: ("http", "wsp"),
+    so.Transport.WSP_CONNECTIONLESS: ("http", "wsp"),
+    so.Transport.HTTP: ("http",),
+    so.Transport.HTTPS: ("https",),
+    so.Transport.OBEX: ("http", "obex"),
+}
+"""Which addresses a transport fits: docs/request-synchronization.md table 8.3A."""
 
 
 _Wanted = TypeVar("_Wanted")
@@ -45,13 +54,16 @@ class Refused(PeerError):
 class Ordered:
     """An order that can be done. `kind` is a SyncML alert code or 0; `token` is base64 or None.
 
+    `transports` are those that can be used, the most wanted first; `gateway` is host and port of
+    the WAP gateway that the command names.
     `seconds` is the longest that it may take, `interval` the least seconds between two progress
     events, None where there shall be none. `confirmed` says that the user has to be asked,
     `convenient` that it may wait for its constraints.
     """
 
     reference: bytes
-    transport: int
+    transports: tuple[int, ...]
+    gateway: tuple[str, int | None] | None
     representation: int
     kind: int
     server: str
@@ -85,7 +97,8 @@ def read_order(command: ProactiveCommand, imei: str, transports: Container[int])
     mask, limit = first(parts, so.CategoryMask), first(parts, Duration)
     return Ordered(
         reference_in(command),
-        _transport(offered, transports, server),
+        _transports(offered, transports, server),
+        _gateway(first(parts, Url)),
         protocol.representation,
         kind,
         server,
@@ -173,13 +186,25 @@ def _server(target: so.TargetDatabase) -> str:
         raise Refused(outcome.refused(Permanent.TARGET_UNREACHABLE)) from exc
 
 
-def _transport(offered: tuple[int, ...], ours: Container[int], server: str) -> int:
-    """Take the first transport of the list that we have and that fits the address."""
-    for transport in offered:
-        scheme = _SCHEMES.get(so.Transport(transport)) if transport in _SCHEMES else None
-        if transport in ours and scheme is not None and server.lower().startswith(scheme):
-            return transport
-    raise Refused(outcome.refused(Permanent.TRANSPORT))
+def _transports(offered: tuple[int, ...], ours: Container[int], server: str) -> tuple[int, ...]:
+    """Take the transports of the list that we have and that fit the address, each once."""
+    scheme = server.partition("://")[0].lower()
+    wanted = dict.fromkeys(offered)
+    usable = tuple([one for one in wanted if one in ours and scheme in _SCHEMES.get(one, ())])
+    if not usable:
+        raise Refused(outcome.refused(Permanent.TRANSPORT))
+    return usable
+
+
+def _gateway(proxy: Url | None) -> tuple[str, int | None] | None:
+    """Give the WAP gateway that the command names, `wsp://HOST:PORT`; other proxies are none."""
+    if proxy is None:
+        return None
+    try:
+        parts = parted(proxy.url, ("wsp",))
+    except CarrierError:
+        return None
+    return parts.hostname or "", parts.port
 
 
 def _token(reference: so.AuthenticationReference | None) -> bytes | None:

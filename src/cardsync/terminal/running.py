@@ -20,12 +20,16 @@ from cardsync.terminal.databases.management import ManagementDatabase, StorageEr
 from cardsync.terminal.ordered import Ordered
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.synchronization import Permanent, Temporary, Unable
-from cardsync.toolkit.synchronization_objects import Phase, Representation, Summary
-from cardsync.transport.carrier import Carrier, CarrierError, Failure
+from cardsync.toolkit.synchronization_objects import Phase, Representation, Summary, Transport
+from cardsync.transport.carrier import Carrier, CarrierError, Failure, Relayed
 
 _CONTENT_TYPES = {Representation.XML: codec.XML}
 _RESENDS = 2  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
+_PASSED_OVER = _LOST | {Failure.UNSUPPORTED}
+"""After these the first message goes by the next transport of the list."""
+_LARGEST_DATAGRAM = 60_000
+"""Octets of a message that a datagram of WSP holds beside address and headers."""
 
 
 Heard = Callable[[str, bytes], None]
@@ -81,6 +85,8 @@ class Running:
         self._means = means
         self._so_far = Summary(Phase.CONNECTING)
         self._told_at: float | None = None
+        self._ways = list(ordered.transports)
+        self._opened: dict[int, Relayed] = {}
 
     def run(self) -> Result:
         """Synchronize to the end; give the result."""
@@ -94,6 +100,9 @@ class Running:
             return outcome.unable(Unable.STORAGE)
         except CardsyncError:
             return outcome.refused(Permanent.INTERNAL)
+        finally:
+            for carrier in self._opened.values():
+                carrier.close()
 
     def so_far(self) -> Summary:
         """Give phase and counts as they are now; of the items those that the server sent."""
@@ -171,7 +180,7 @@ class Running:
             databases=(request,),
             version=Version.V1_2,
             content_type=_CONTENT_TYPES.get(Representation(ordered.representation), codec.WBXML),
-            max_msg_size=self._means.max_msg_size,
+            max_msg_size=self._largest(),
             account=self._account(),
             devinf=identity.devinf,
             put_devinf=put,
@@ -186,23 +195,42 @@ class Running:
 
     def _exchange(self, url: str, content_type: str, octets: bytes) -> bytes:
         """Send a message; the same once more where it or its answer was lost on the way."""
-        carrier = self._means.carriers[self._ordered.transport]
         resends = _RESENDS
         self._check(url, len(octets))
         self._means.heard("request", octets)
         while True:
             try:
-                kind, body = carrier.exchange(url, content_type, octets)
+                kind, body = self._carrier().exchange(url, content_type, octets)
                 break
             except CarrierError as error:
-                if error.kind not in _LOST or not resends:
+                if error.kind in _PASSED_OVER and len(self._ways) > 1:
+                    del self._ways[0]
+                elif error.kind in _LOST and resends:
+                    resends -= 1
+                else:
                     raise
-                resends -= 1
                 self._check(url, len(octets))
+        del self._ways[1:]  # what has brought an answer brings the whole session
         if kind.partition(";")[0].strip().lower() != content_type:
             raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
         self._means.heard("response", body)
         return body
+
+    def _carrier(self) -> Carrier:
+        """Give the carrier whose turn it is, by the gateway of the command if it names one."""
+        transport = self._ways[0]
+        carrier, gateway = self._means.carriers[transport], self._ordered.gateway
+        if gateway is None or not isinstance(carrier, Relayed):
+            return carrier
+        if transport not in self._opened:
+            self._opened[transport] = carrier.by(*gateway)
+        return self._opened[transport]
+
+    def _largest(self) -> int:
+        """Give the octets of a message that every transport of the order can bring."""
+        if Transport.WSP_CONNECTIONLESS in self._ordered.transports:
+            return min(self._means.max_msg_size, _LARGEST_DATAGRAM)
+        return self._means.max_msg_size
 
 
 def _is_tls(url: str) -> bool:

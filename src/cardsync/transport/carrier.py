@@ -7,9 +7,10 @@ Nothing is tried twice: whether a message may be sent again is known to the sess
 goes wrong is a `CarrierError`, whose `kind` tells the session what is worth doing about it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias, runtime_checkable
+from urllib.parse import SplitResult, urlsplit
 
 from cardsync.errors import PeerError
 
@@ -58,3 +59,27 @@ class Carrier(Protocol):
 
         Raises `CarrierError` for whatever address and peer do.
         """
+
+
+@runtime_checkable
+class Relayed(Carrier, Protocol):
+    """A carrier that can go by a relay, such as a WAP gateway."""
+
+    def by(self, host: str, port: int | None) -> Self:
+        """Give a carrier of its own that goes by another relay; to be closed by whoever asked."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+def parted(url: str, schemes: Collection[str]) -> SplitResult:
+    """Take an address apart; raise `CarrierError` unless it has one of the schemes and a host."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it is read when it is asked for
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
+    if parts.scheme not in schemes or not parts.hostname:
+        # The address may hold a token: it is not repeated.
+        raise CarrierError(Failure.UNSUPPORTED, f"no address of {' or '.join(schemes)}")
+    return parts

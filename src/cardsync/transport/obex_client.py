@@ -3,8 +3,9 @@
     with ObexCarrier("phone.example") as carrier:
         content_type, body = carrier.exchange(url, "application/vnd.syncml+wbxml", message)
 
-A message is put, and its answer is got. The address in `url` is not carried: the connection is
-the address. Nothing is tried twice. What goes wrong is a `CarrierError`, as with HTTP.
+A message is put, and its answer is got. Without a host of its own the carrier connects to that of
+the address, `obex://HOST:PORT/...` or `http://HOST/...`; the address itself is not carried: the
+connection is the address. Nothing is tried twice.
 """
 
 import socket
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from cardsync.errors import PeerError
-from cardsync.transport.carrier import CarrierError, Failure, Tap
+from cardsync.transport.carrier import CarrierError, Failure, Tap, parted
 from cardsync.transport.obex import Code, Limits, http_status
 from cardsync.transport.obex_client_session import (
     ClientEvent,
@@ -27,6 +28,7 @@ PORT = 650
 """IANA's for OBEX."""
 
 _CHUNK = 65_536
+_SCHEMES = ("http", "obex")
 
 
 class ObexCarrier:
@@ -38,14 +40,15 @@ class ObexCarrier:
 
     def __init__(
         self,
-        host: str,
+        host: str | None = None,
         port: int = PORT,
         *,
         timeout: float = 30.0,
         limits: Limits | None = None,
         tap: Tap | None = None,
     ) -> None:
-        self._where = (host, port)
+        self._is_bound = host is not None
+        self._where = (host or "", port)
         self._timeout = timeout
         self._limits = limits or Limits()
         self._tap = tap
@@ -82,7 +85,8 @@ class ObexCarrier:
         Raises `CarrierError` for whatever the peer does, and `LocalError` for a content type
         that cannot be written.
         """
-        del url
+        if not self._is_bound:
+            self._aim(url)
         end = time.monotonic() + self._timeout
         try:
             if self._socket is None:
@@ -107,6 +111,14 @@ class ObexCarrier:
         return event.content_type, event.body
 
     # Inside.
+
+    def _aim(self, url: str) -> None:
+        """Choose who is spoken to. The port in an address of HTTP is none of OBEX."""
+        parts = parted(url, _SCHEMES)
+        where = parts.hostname or "", (parts.port if parts.scheme == "obex" else None) or PORT
+        if where != self._where:
+            self.close()
+            self._where = where
 
     def _connect(self, end: float) -> None:
         self._session = ClientSession(self._limits)

@@ -3,8 +3,9 @@
     with WspCarrier("gateway.example") as carrier:
         content_type, body = carrier.exchange(url, "application/vnd.syncml+wbxml", message)
 
-Nothing is tried twice above WTP: whether a message may be sent again is known to the session
-alone. What goes wrong is a `CarrierError`, as with HTTP.
+An address `http://...` goes to the gateway, or without one to the host that it names; one of
+`wsp://HOST:PORT/...` to that server itself. Nothing is tried twice above WTP: whether a message
+may be sent again is known to the session alone.
 """
 
 import ipaddress
@@ -18,7 +19,7 @@ from typing import Self
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport import wsp
-from cardsync.transport.carrier import CarrierError, Failure, Tap
+from cardsync.transport.carrier import CarrierError, Failure, Tap, parted
 from cardsync.transport.wsp_capabilities import Capabilities
 from cardsync.transport.wsp_client_session import (
     ClientSession,
@@ -40,6 +41,8 @@ CONNECTIONLESS_PORT = 9200
 """WAP-259-WDP annex B; no WTLS."""
 
 _LARGEST_DATAGRAM = 65_536
+_DIRECT = ("http", "wsp")
+_BY_GATEWAY = (*_DIRECT, "https")
 _MOST_REDIRECTS = 3
 
 KINDS: Mapping[int, Failure] = {
@@ -61,13 +64,14 @@ class WspCarrier:
     """A client of a WAP gateway, or of a server that speaks WSP; for one thread at a time.
 
     In connection mode one session is kept open, and messages may be as long as both sides
-    take; connectionless, a message is one datagram. `timeout` is seconds for a whole exchange
-    (the look-up of a name in the DNS is the system's). `limits.largest` bounds an answer.
+    take; connectionless, a message is one datagram. Without `host` there is no gateway.
+    `timeout` is seconds for a whole exchange (the look-up of a name in the DNS is the
+    system's). `limits.largest` bounds an answer.
     """
 
     def __init__(
         self,
-        host: str,
+        host: str | None = None,
         port: int | None = None,
         *,
         connectionless: bool = False,
@@ -76,12 +80,14 @@ class WspCarrier:
         tap: Tap | None = None,
         user_agent: str = "cardsync",
     ) -> None:
-        usual = CONNECTIONLESS_PORT if connectionless else CONNECTION_PORT
-        self._where = (host, port or usual)
+        self._usual = CONNECTIONLESS_PORT if connectionless else CONNECTION_PORT
+        self._gateway = None if host is None else (host, port or self._usual)
+        self._place = self._where = self._gateway or ("", self._usual)
         self._connectionless = connectionless
         self._timeout = timeout
         self._limits = limits or Limits()
         self._tap = tap
+        self._user_agent = user_agent
         self._headers: Headers = (accept("*/*"), text_header("User-Agent", user_agent))
         self._link: _Link | None = None
         self._session: ClientSession | None = None
@@ -97,6 +103,13 @@ class WspCarrier:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def by(self, host: str, port: int | None) -> "WspCarrier":
+        """Give a carrier like this one that goes by another gateway."""
+        return WspCarrier(
+            host, port, connectionless=self._connectionless, timeout=self._timeout,
+            limits=self._limits, tap=self._tap, user_agent=self._user_agent,
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the session and close the socket."""
@@ -116,10 +129,8 @@ class WspCarrier:
         Raises `CarrierError` and nothing else for whatever the address and the peer do, and
         `LocalError` for a content type that cannot be written.
         """
-        if not url.lower().startswith(("http://", "https://")) or not wsp.is_uri(url):
-            # The address may hold a token: it is not repeated.
-            raise CarrierError(Failure.UNSUPPORTED, "no http or https address")
-        post = wsp.Post(url, content_type, body, self._headers if self._connectionless else ())
+        uri = self._aim(url)
+        post = wsp.Post(uri, content_type, body, self._headers if self._connectionless else ())
         post.encode()  # what cannot be written is said before anything is sent
         end = time.monotonic() + self._timeout
         try:
@@ -132,6 +143,20 @@ class WspCarrier:
             self.close()
             raise CarrierError(Failure.UNREACHABLE, type(exc).__name__) from exc
         return _checked(reply)
+
+    def _aim(self, url: str) -> str:
+        """Choose who is spoken to; give the address that he is told. One of WSP is told as HTTP."""
+        parts = parted(url, _DIRECT if self._gateway is None else _BY_GATEWAY)
+        if not wsp.is_uri(url):
+            raise CarrierError(Failure.UNSUPPORTED, "an address that cannot be written")
+        direct = parts.scheme == "wsp"
+        place = self._gateway
+        if direct or place is None:
+            place = parts.hostname or "", (parts.port if direct else None) or self._usual
+        if place != self._place:
+            self.close()
+            self._place = self._where = place
+        return parts._replace(scheme="http").geturl() if direct else url
 
     # Without a session.
 
