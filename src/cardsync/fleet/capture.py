@@ -1,8 +1,8 @@
 """The trace of a run: APDU, SMPP, HTTP, WSP and OBEX in one pcapng file.
 
-Each SyncML message lies in a file of its own. What the packets carry is what crossed; their IP, UDP and TCP headers are made here, with the
-usual ports in place of those that happened to be free. The password of an SMPP bind is blotted
-out: a trace is passed on.
+Each SyncML message lies in a file of its own. What the packets carry is what crossed; their IP,
+UDP and TCP headers are made here, with the usual ports in place of those that happened to be free.
+The password of an SMPP bind is blotted out: a trace is passed on.
 """
 
 import contextlib
