@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from cardsync.operator.store.database import Connection, Database
 from cardsync.operator.store.datastore import PostgresDatastore
 from cardsync.operator.store.records import Place
-from cardsync.syncml.datastore import Anchors, Applied, Change, ChangeKind, Mapping
+from cardsync.syncml.datastore import Anchors, Applied, Change, ChangeKind, Mapping, Rule
 from cardsync.syncml.memory import MemoryServerDatastore
+from cardsync.syncml.reconcile import reconcile
 from cardsync.syncml.record import Application, Parameter
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -143,6 +144,89 @@ def test_losers_of_conflicts_are_kept(database: Database) -> None:
             ("bash", bash("0"), "conflict"),
             ("bash", bash("1"), "conflict"),
         ]
+
+
+def test_merge_without_a_name_adds_an_item(database: Database) -> None:
+    """Of two versions that are both kept, ours becomes a new item, told as ADD (rule DUPLICATE)."""
+    with database.transaction() as connection:
+        store = make_store(connection, plain=True)
+        store.rule = Rule.DUPLICATE
+        (named,) = store.apply([Change(ADD, "", b"0", "5")])
+        store.put(named.identifier, b"ours")
+        theirs = Change(REPLACE, "", b"theirs", "5")
+        (decision,) = reconcile([theirs], store.conflicts("0.1", [theirs]), store)
+        added, taken = store.apply(decision.changes)
+        told = [(c.kind, c.identifier, c.data, c.peer) for c in store.changes("0.1")]
+
+        assert named == Applied(201, "s1")
+        assert (200, 200, "s1") == (added.code, taken.code, taken.identifier)
+        assert [(ADD, added.identifier, b"ours", None)] == told
+        assert {b"ours", b"theirs"} == {change.data for change in store.changes(None)}
+
+
+def read(connection: Connection) -> int:
+    """Count the rows of records that this connection has read, by an index or without."""
+    row = connection.execute(
+        "SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0) FROM pg_stat_xact_user_tables "
+        "WHERE relname = 'record'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_cost_follows_the_change(database: Database) -> None:
+    """Of a database without statistics as much is read as changed, and nothing where nothing did.
+
+    A planner that knows nothing of a table takes any index that has the device in it.
+    """
+    with database.transaction() as connection:
+        first = make_store(connection)
+        made = [Parameter(f"./Ext/{n}", "0").encode() for n in range(2000)]
+        first.apply([Change(ADD, "", data, str(n)) for n, data in enumerate(made)])
+        token = first.token()
+    with database.transaction() as connection:
+        before = read(connection)
+        store = PostgresDatastore(connection, first._place, NOW)
+        nothing, ours = list(store.changes(token)), store.conflicts(token, [])
+        unread = read(connection) - before
+        changed = Change(REPLACE, "", Parameter("./Ext/7", "1").encode(), "7")
+        store.apply([changed])
+        store.put("s9", Parameter("./Ext/4", "1").encode())
+        store.conflicts(token, [changed])
+        told = list(store.changes(token))
+
+        assert ([], []) == (nothing, list(ours))
+        assert 0 == unread
+        assert ["4"] == [change.peer for change in told]
+        assert read(connection) - before < 20
+
+
+def counts(connection: Connection) -> tuple[int, int]:
+    """Read the counts of parameters and applications that the list of devices shows."""
+    row = connection.execute("SELECT parameters, applications FROM device").fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def test_counts_of_the_device_follow(database: Database) -> None:
+    """What is added, replaced, deleted, put, removed or pruned is counted, each once."""
+    lang, nano = Parameter("./DevInfo/Lang", "en").encode(), Application("nano", "nano").encode()
+    with database.transaction() as connection:
+        store = make_store(connection)
+        store.apply([Change(ADD, "", data, str(n)) for n, data in enumerate([lang, bash("1")])])
+        added = counts(connection)
+        store.apply([Change(REPLACE, "", bash("2"), "1"), Change(DELETE, "", None, "0")])
+        deleted = counts(connection)
+        store.put("g", nano)
+        put = counts(connection)
+        store.remove("g")
+        store.remove("g")
+        removed = counts(connection)
+        store.forget()
+        store.prune()
+
+        assert ((1, 1), (0, 1), (0, 2), (0, 1)) == (added, deleted, put, removed)
+        assert (0, 0) == counts(connection)
 
 
 def test_anchors_keep_the_last_two(database: Database) -> None:

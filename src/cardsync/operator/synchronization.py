@@ -244,8 +244,6 @@ class _Exchange:
         sessions.log_message(
             self._connection, session, logged, octets_in, self._now, finished=finished
         )
-        if any(written for _, written in logged):
-            devices.recount(self._connection, self._device)
 
     def _written(self, name: str) -> int:
         store = self._stores.get(name.removeprefix("./"))

@@ -80,9 +80,9 @@ class Batch:
 
     def apply(self, change: Change, content: Content) -> Applied:
         """Do what the peer asks of one item."""
-        row = self.same(change, content)
         if change.kind is ChangeKind.MERGE:
-            return self._merge(row, change, content)
+            return self._merge(change, content)
+        row = self.same(change, content)
         if change.kind is ChangeKind.DELETE:
             return self._delete(row)
         if row is None:
@@ -115,7 +115,11 @@ class Batch:
         if row is not None and row.there:
             self._fill(row, Content(), own=True, at_peer=self._at_peer(row))
 
-    def _merge(self, row: Row | None, change: Change, content: Content) -> Applied:
+    def _merge(self, change: Change, content: Content) -> Applied:
+        if change.identifier:
+            row = self._rows.get(change.identifier)
+        else:
+            row = self._new(f"s{self._state.next()}")
         if row is None:
             return Applied(_NOT_FOUND, change.identifier)
         if change.peer is None:

@@ -11,9 +11,10 @@ pairs, so they name one line of time.
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from cardsync.errors import LocalError, PeerError
-from cardsync.operator.store import records
+from cardsync.operator.store import devices, records
 from cardsync.operator.store.batch import Batch, Content
 from cardsync.operator.store.database import Connection
 from cardsync.operator.store.records import Changed, Place, Row, State
@@ -81,8 +82,9 @@ class PostgresDatastore(ServerDatastore):
 
     def prune(self) -> int:
         """Remove what the peer has not sent since `forget`."""
-        pruned = records.prune(self._connection, self._place, self._state.epoch, self._now)
+        pruned, *kinds = records.prune(self._connection, self._place, self._state.epoch, self._now)
         self.written += pruned
+        self._grow(*[-count for count in kinds])
         return pruned
 
     # --- our changes ------------------------------------------------------------------------
@@ -165,14 +167,14 @@ class PostgresDatastore(ServerDatastore):
         if not changes or not self._is_ours_newer(since):
             return [None] * len(changes)
         contents = [self._try(change.data) or Content() for change in changes]
+        names: dict[str, list[Any]] = {
+            "luid": [change.peer for change in changes if change.peer is not None],
+            "key": [content.key for content in contents if content.key is not None],
+            # Equal records have equal keys; only what has no key is looked for by its digest.
+            "digest": [each.digest for each in contents if each.digest and each.key is None],
+        }
         found = records.alike(
-            self._connection,
-            self._place,
-            self._state.epoch,
-            self._serial(since),
-            [change.peer for change in changes if change.peer is not None],
-            [content.digest for content in contents if content.digest is not None],
-            [content.key for content in contents if content.key is not None],
+            self._connection, self._place, self._state.epoch, self._serial(since), names
         )
         ours = {row[0]: row for row in found}
         batch = self._batch(guids=ours)
@@ -233,8 +235,14 @@ class PostgresDatastore(ServerDatastore):
         self.written += records.write(
             self._connection, self._place, batch.rows(), self._now, self._lost
         )
+        self._grow(*records.grown(batch.rows()))
         if batch.advanced:
             self._save()
+
+    def _grow(self, parameters: int, applications: int) -> None:
+        """Keep the counts of the device, which its list shows, as the records become more."""
+        if parameters or applications:
+            devices.grow(self._connection, self._place.device_id, parameters, applications)
 
     def _token(self, serial: int) -> str:
         return f"{self._state.epoch}.{serial}"

@@ -118,14 +118,12 @@ def note_synchronized(connection: Connection, device_id: int, now: datetime) -> 
     connection.execute("UPDATE device SET synchronized = %s WHERE device_id = %s", [now, device_id])
 
 
-def recount(connection: Connection, device_id: int) -> None:
-    """Count the device's records for the list of devices."""
+def grow(connection: Connection, device_id: int, parameters: int, applications: int) -> None:
+    """Note that the device has so many records more, or fewer, for the list of devices."""
     connection.execute(
-        "UPDATE device SET parameters = n.parameters, applications = n.applications FROM "
-        "(SELECT count(*) FILTER (WHERE kind = 0) AS parameters, "
-        "count(*) FILTER (WHERE kind = 1) AS applications FROM record "
-        "WHERE device_id = %(device)s AND data IS NOT NULL) n WHERE device_id = %(device)s",
-        {"device": device_id},
+        "UPDATE device SET parameters = parameters + %s, applications = applications + %s "
+        "WHERE device_id = %s",
+        [parameters, applications, device_id],
     )
 
 

@@ -4,11 +4,11 @@ Every statement carries `device_id`, and a batch is one argument of one statemen
 length. A row is loaded without its content, changed in memory and written back once.
 """
 
-import base64
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cardsync.operator.store.database import Connection
 
@@ -64,8 +64,12 @@ class Row:
     label: str | None = None
     version: str | None = None
     data: bytes | None = None
+    known: bool = False
+    """It was loaded: the table has it."""
     stored: bool = False
     """It was loaded with a content, which goes to the history when another one is written."""
+    before: int | None = None
+    """The kind of that content."""
     rewritten: bool = False
     """The content changed."""
     touched: bool = False
@@ -110,22 +114,58 @@ def save_state(connection: Connection, place: Place, state: State) -> None:
 def load(
     connection: Connection,
     place: Place,
-    guids: Iterable[str] = (),
-    luids: Iterable[str] = (),
-    keys: Iterable[str] = (),
+    guids: Collection[str] = (),
+    luids: Collection[str] = (),
+    keys: Collection[str] = (),
 ) -> list[Row]:
     """Load the rows that have one of these names."""
-    found = connection.execute(
-        "SELECT guid, luid, key, digest, serial, epoch, own, at_peer, data IS NOT NULL, "
-        "kind, label, version FROM record "
-        "WHERE device_id = %(device)s AND database = %(database)s AND "
-        "(guid = ANY(%(guids)s) OR luid = ANY(%(luids)s) OR key = ANY(%(keys)s))",
-        {**place.fields, "guids": list(guids), "luids": list(luids), "keys": list(keys)},
-    )
-    rows = [Row(*fields) for fields in found]
-    for row in rows:
+    names: dict[str, Collection[str]] = {"guid": guids, "luid": luids, "key": keys}
+    found: dict[str, Row] = {}
+    for fields in probe(connection, place, _LOADED, names):
+        row = Row(*fields, known=True)
         row.stored = row.there
-    return rows
+        row.before = row.kind if row.there else None
+        found[row.guid] = row
+    return list(found.values())
+
+
+_LOADED = (
+    "guid, luid, key, digest, serial, epoch, own, at_peer, data IS NOT NULL, kind, label, version"
+)
+
+
+def probe(
+    connection: Connection,
+    place: Place,
+    fields: str,
+    names: Mapping[str, Collection[object]],
+    where: str = "true",
+    arguments: Mapping[str, object] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Read the rows that have one of these names, by column; one that has two comes twice.
+
+    Every name is looked up in the index of its column, which the range and its order tie the
+    planner to. Asked plainly (`=`, `= ANY`, a join) one that has no statistics yet, as after a
+    first refresh, takes any index that begins with the device and reads the whole database.
+    """
+    parts = [
+        f"SELECT r.* FROM unnest(%({column})s::{_type(column)}[]) AS n(name) "  # noqa: S608 - constants of our files
+        f"CROSS JOIN LATERAL (SELECT {fields} FROM record "
+        f"WHERE device_id = %(device)s AND database = %(database)s AND {column} "
+        f"BETWEEN n.name AND n.name AND {where} ORDER BY {column} OFFSET 0) AS r"
+        for column, held in names.items()
+        if held
+    ]
+    if not parts:
+        return []
+    lists = {column: list(held) for column, held in names.items() if held}
+    return connection.execute(
+        " UNION ALL ".join(parts).encode(), {**place.fields, **lists, **(arguments or {})}
+    ).fetchall()
+
+
+def _type(column: str) -> str:
+    return _TYPES[_COLUMNS.split(", ").index(column)]
 
 
 def write(
@@ -149,11 +189,21 @@ def write(
             ended.setdefault("conflict" if row.guid in lost else how, []).append(row.guid)
     for how, guids in ended.items():
         _end(connection, place, guids, now, how)
-    if contents:
-        _write_contents(connection, place, contents, now)
-    if marks:
-        _write_marks(connection, place, marks)
+    _add(connection, place, [row for row in contents if not row.known], now)
+    _rewrite(connection, place, [row for row in contents if row.known], now)
+    _write_marks(connection, place, marks)
     return len(contents)
+
+
+def grown(rows: Iterable[Row]) -> tuple[int, int]:
+    """Tell how many parameters and applications more there are once `rows` are written."""
+    parameters = applications = 0
+    for row in rows:
+        if row.rewritten:
+            after = row.kind if row.there else None
+            parameters += (after == 0) - (row.before == 0)
+            applications += (after == 1) - (row.before == 1)
+    return parameters, applications
 
 
 def _end(
@@ -162,62 +212,77 @@ def _end(
     """Put the present versions into the history."""
     connection.execute(
         "INSERT INTO record_history (device_id, database, guid, serial, key, data, own, written, "
-        "ended, ended_by) SELECT device_id, database, guid, serial, key, data, own, written, "
-        "%(now)s, %(how)s FROM record WHERE device_id = %(device)s AND database = %(database)s "
-        "AND guid = ANY(%(guids)s) AND data IS NOT NULL",
+        "ended, ended_by) SELECT r.*, %(now)s, %(how)s FROM unnest(%(guids)s::text[]) AS n(guid) "
+        "CROSS JOIN LATERAL (SELECT device_id, database, guid, serial, key, data, own, written "
+        "FROM record WHERE device_id = %(device)s AND database = %(database)s "
+        "AND guid BETWEEN n.guid AND n.guid AND data IS NOT NULL ORDER BY guid OFFSET 0) AS r",
         {**place.fields, "guids": list(guids), "now": now, "how": how},
     )
 
 
-def _write_contents(
-    connection: Connection, place: Place, rows: Sequence[Row], now: datetime
-) -> None:
+_COLUMNS = (
+    "guid, luid, kind, key, label, version, data, digest, serial, epoch, own, at_peer, "
+    "device_id, database, written"
+)
+_TYPES = (
+    "text", "text", "int2", "text", "text", "text", "bytea", "bytea", "int8", "int4", "bool",
+    "bool", "int8", "text", "timestamptz",
+)  # fmt: skip
+
+
+def _add(connection: Connection, place: Place, rows: Sequence[Row], now: datetime) -> None:
+    """Add rows that the table does not have; COPY is the shortest way in."""
+    if not rows:
+        return
+    end = (place.device_id, place.database, now)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY record ({_COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as copy,
+    ):
+        copy.set_types(_TYPES)
+        for row in rows:
+            copy.write_row((*_content(row), *end))
+
+
+def _rewrite(connection: Connection, place: Place, rows: Sequence[Row], now: datetime) -> None:
+    """Give rows that are there a new content. What conflicts is found by the primary key."""
+    if not rows:
+        return
+    columns = [list(column) for column in zip(*map(_content, rows), strict=True)]
     connection.execute(
-        "INSERT INTO record (device_id, database, guid, luid, kind, key, label, version, data, "
-        "digest, serial, epoch, own, at_peer, written) "
-        "SELECT %(device)s, %(database)s, x.guid, x.luid, x.kind, x.key, x.label, x.version, "
-        "decode(x.data, 'base64'), sha256(decode(x.data, 'base64')), x.serial, x.epoch, x.own, "
-        "x.at_peer, %(now)s FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(guid text, luid text, "
-        "kind smallint, key text, label text, version text, data text, serial bigint, "
-        "epoch integer, own boolean, at_peer boolean) "
+        f"INSERT INTO record ({_COLUMNS}) SELECT x.*, %s, %s, %s FROM unnest(%s::text[], "  # noqa: S608 - constants of this file
+        "%s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::bytea[], "
+        "%s::bytea[], %s::bigint[], %s::integer[], %s::boolean[], %s::boolean[]) AS x "
         "ON CONFLICT (device_id, database, guid) DO UPDATE SET luid = excluded.luid, "
         "kind = excluded.kind, key = excluded.key, label = excluded.label, "
         "version = excluded.version, data = excluded.data, digest = excluded.digest, "
         "serial = excluded.serial, epoch = excluded.epoch, own = excluded.own, "
-        "at_peer = excluded.at_peer, written = excluded.written",
-        {**place.fields, "now": now, "rows": json.dumps([_content(row) for row in rows])},
+        "at_peer = excluded.at_peer, written = excluded.written".encode(),
+        [place.device_id, place.database, now, *columns],
     )
 
 
 def _write_marks(connection: Connection, place: Place, rows: Sequence[Row]) -> None:
+    """Change names and marks; by way of a conflict too, so that no plan reads the database."""
+    if not rows:
+        return
+    marks = [(row.guid, row.luid, row.serial, row.epoch, row.own, row.at_peer) for row in rows]
+    columns = [list(column) for column in zip(*marks, strict=True)]
     connection.execute(
-        "UPDATE record SET luid = x.luid, epoch = x.epoch, own = x.own, at_peer = x.at_peer "
-        "FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(guid text, luid text, epoch integer, "
-        "own boolean, at_peer boolean) WHERE record.device_id = %(device)s "
-        "AND record.database = %(database)s AND record.guid = x.guid",
-        {**place.fields, "rows": json.dumps([_marks(row) for row in rows])},
+        "INSERT INTO record (device_id, database, written, guid, luid, serial, epoch, own, "
+        "at_peer) SELECT %s, %s, 'epoch'::timestamptz, x.* FROM unnest(%s::text[], %s::text[], "
+        "%s::bigint[], %s::integer[], %s::boolean[], %s::boolean[]) AS x "
+        "ON CONFLICT (device_id, database, guid) DO UPDATE SET luid = excluded.luid, "
+        "epoch = excluded.epoch, own = excluded.own, at_peer = excluded.at_peer",
+        [place.device_id, place.database, *columns],
     )
 
 
-def _marks(row: Row) -> dict[str, object]:
-    return {
-        "guid": row.guid,
-        "luid": row.luid,
-        "epoch": row.epoch,
-        "own": row.own,
-        "at_peer": row.at_peer,
-    }
-
-
-def _content(row: Row) -> dict[str, object]:
-    return _marks(row) | {
-        "kind": row.kind,
-        "key": row.key,
-        "label": row.label,
-        "version": row.version,
-        "data": None if row.data is None else base64.b64encode(row.data).decode(),
-        "serial": row.serial,
-    }
+def _content(row: Row) -> tuple[object, ...]:
+    return (
+        *(row.guid, row.luid, row.kind, row.key, row.label, row.version, row.data, row.digest),
+        *(row.serial, row.epoch, row.own, row.at_peer),
+    )
 
 
 _CHANGED = (
@@ -264,41 +329,41 @@ def _paged(
 
 
 def alike(
-    connection: Connection,
-    place: Place,
-    epoch: int,
-    since: int,
-    luids: Sequence[str],
-    digests: Sequence[bytes],
-    keys: Sequence[str],
+    connection: Connection, place: Place, epoch: int, since: int, names: Mapping[str, list[Any]]
 ) -> list[Changed]:
-    """Give, of what `changed` would, the rows with such a name, or not at the peer and alike."""
-    query = (
-        f"SELECT {_FIELDS} FROM record WHERE {_CHANGED} AND (luid = ANY(%(luids)s) "  # noqa: S608 - constants of this file
-        "OR (data IS NOT NULL AND NOT (at_peer AND epoch = %(epoch)s) "
-        "AND (digest = ANY(%(digests)s) OR key = ANY(%(keys)s)))) ORDER BY serial"
-    )
-    arguments = {"epoch": epoch, "since": since, "luids": luids, "digests": digests, "keys": keys}
-    found: list[Changed] = connection.execute(query.encode(), place.fields | arguments).fetchall()
-    return found
+    """Give, of what `changed` would, the rows with such a luid, or not at the peer and alike."""
+    arguments = {"epoch": epoch, "since": since}
+    alike = f"{_CHANGED} AND data IS NOT NULL AND NOT (at_peer AND epoch = %(epoch)s)"
+    named = {"luid": names.get("luid", [])}
+    same = {name: held for name, held in names.items() if name != "luid"}
+    found = {
+        row[0]: row
+        for row in (
+            *probe(connection, place, _FIELDS, named, _CHANGED, arguments),
+            *probe(connection, place, _FIELDS, same, alike, arguments),
+        )
+    }
+    return sorted(found.values(), key=lambda row: row[3])
 
 
-def prune(connection: Connection, place: Place, epoch: int, now: datetime) -> int:
-    """Remove what is of an older epoch; give how many records were there."""
+def prune(connection: Connection, place: Place, epoch: int, now: datetime) -> tuple[int, int, int]:
+    """Remove what is of an older epoch; count records, and among them parameters, applications."""
     arguments = {**place.fields, "epoch": epoch, "now": now}
-    ended = connection.execute(
+    connection.execute(
         "INSERT INTO record_history (device_id, database, guid, serial, key, data, own, written, "
         "ended, ended_by) SELECT device_id, database, guid, serial, key, data, own, written, "
         "%(now)s, 'refresh' FROM record WHERE device_id = %(device)s "
         "AND database = %(database)s AND epoch < %(epoch)s AND data IS NOT NULL",
         arguments,
     )
-    connection.execute(
-        "DELETE FROM record WHERE device_id = %(device)s AND database = %(database)s "
-        "AND epoch < %(epoch)s",
+    counted = connection.execute(
+        "WITH gone AS (DELETE FROM record WHERE device_id = %(device)s "
+        "AND database = %(database)s AND epoch < %(epoch)s RETURNING kind, data) "
+        "SELECT count(data), count(data) FILTER (WHERE kind = 0), "
+        "count(data) FILTER (WHERE kind = 1) FROM gone",
         arguments,
-    )
-    return ended.rowcount
+    ).fetchone()
+    return counted or (0, 0, 0)
 
 
 def keep(
@@ -308,19 +373,10 @@ def keep(
     now: datetime,
 ) -> None:
     """Put versions that lost a conflict into the history: guid, serial, key, data, own."""
-    lost = [
-        {"guid": guid, "serial": serial, "key": key, "own": own, "data": _base64(data)}
-        for guid, serial, key, data, own in losers
-    ]
+    columns = [list(column) for column in zip(*losers, strict=True)]
     connection.execute(
-        "INSERT INTO record_history (device_id, database, guid, serial, key, data, own, written, "
-        "ended, ended_by) SELECT %(device)s, %(database)s, x.guid, x.serial, x.key, "
-        "decode(x.data, 'base64'), x.own, %(now)s, %(now)s, 'conflict' "
-        "FROM jsonb_to_recordset(%(rows)s::jsonb) "
-        "AS x(guid text, serial bigint, key text, data text, own boolean)",
-        {**place.fields, "now": now, "rows": json.dumps(lost)},
+        "INSERT INTO record_history (device_id, database, written, ended, ended_by, guid, serial, "
+        "key, data, own) SELECT %s, %s, %s, %s, 'conflict', x.* FROM unnest(%s::text[], "
+        "%s::bigint[], %s::text[], %s::bytea[], %s::boolean[]) AS x",
+        [place.device_id, place.database, now, now, *columns],
     )
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
