@@ -122,8 +122,8 @@ def load(
     names: dict[str, Collection[str]] = {"guid": guids, "luid": luids, "key": keys}
     found: dict[str, Row] = {}
     for fields in probe(connection, place, _LOADED, names):
-        row = Row(*fields, known=True)
-        row.stored = row.there
+        row = Row(*fields)
+        row.known, row.stored = True, row.there
         row.before = row.kind if row.there else None
         found[row.guid] = row
     return list(found.values())
