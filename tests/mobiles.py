@@ -37,6 +37,7 @@ from cardsync.ota.session import ProofOfReceipt, SendingEntity
 from cardsync.policy.bound import CardLimits
 from cardsync.policy.compiler import compile_policy
 from cardsync.policy.source import read
+from cardsync.terminal.channels import Channels
 from cardsync.terminal.equipment import Equipment
 from cardsync.terminal.handset import UnattendedHandset
 from cardsync.terminal.proactive import Surroundings
@@ -240,7 +241,7 @@ class Agent:
 
     def take(
         self, command: ProactiveCommand, card: str, consent: Callable[[], Result | None]
-    ) -> TerminalResponse:
+    ) -> TerminalResponse | None:
         """Answer an order."""
         self.orders.append(command)
         self.cards.append(card)
@@ -280,6 +281,11 @@ def request(
     return ProactiveCommand(details, UICC_TO_TERMINAL, tuple(wanted.values()))
 
 
+def _type_of(octets: bytes) -> int:
+    """Give the type of a command."""
+    return ProactiveCommand.decode(octets).details.type
+
+
 ALL_FEATURES = TerminalProfile.of(*Feature)
 
 
@@ -287,7 +293,8 @@ ALL_FEATURES = TerminalProfile.of(*Feature)
 class Mobile:
     """A terminal with its card. `fetched` are the commands that the card gave, `answers` all.
 
-    `meddle` may change what the card answers, or lose it; `now` is the time in seconds.
+    `meddle` may change what the card answers, or lose it; commands of the types in `mute` are
+    never answered; `now` is the time in seconds.
     """
 
     card: Uicc
@@ -296,13 +303,19 @@ class Mobile:
     imei: str = IMEI
     profile: TerminalProfile = ALL_FEATURES
     meddle: Callable[[bytes, bytes], bytes] = lambda _, response: response
+    mute: set[int] = field(default_factory=set)
+    channels: Channels | None = None
     now: float = 0.0
     exchanges: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Build the terminal."""
         self.equipment = Equipment(
-            self, self.handset, self.agent, Surroundings(self.imei), self.profile
+            self, self.handset, self.agent, Surroundings(self.imei), self.profile, self.channels
+        )
+        perform = self.equipment._proactive.perform
+        self.equipment._proactive.perform = (  # type: ignore[method-assign]  # what is simulated
+            lambda octets: None if _type_of(octets) in self.mute else perform(octets)
         )
 
     def reset(self) -> bytes:

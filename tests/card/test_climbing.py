@@ -1,27 +1,35 @@
 """Down the ladder with a terminal around the card: the right rung, quotas, what is learned. O-4."""
 
 from base64 import urlsafe_b64decode
-from dataclasses import dataclass, field
 
 import pytest
 
-from cardsync.card.memory import Memory
 from cardsync.card.secured import write_key_set
-from cardsync.card.uicc import Uicc
-from cardsync.ota.report import Report, ReportReason, read_report
+from cardsync.octets.apdu import Ins
+from cardsync.ota.report import ReportReason
 from cardsync.ota.security import Algorithm, Key, KeySet
 from cardsync.ota.token import derive_token_key, verify_token
 from cardsync.policy.values import Rung
-from cardsync.terminal.handset import UnattendedHandset
 from cardsync.toolkit.browser import BrowserTerminationCause
 from cardsync.toolkit.codes import CommandType, EventCode, GeneralResult
-from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.information import LocationStatus
 from cardsync.toolkit.objects import Result
-from cardsync.toolkit.profile import Feature, TerminalProfile
+from cardsync.toolkit.profile import TerminalProfile
 from cardsync.toolkit.synchronization_objects import CODE_POINTS
 from cardsync.transport.sms import Submit
 from cardsync.transport.user_data import COMMAND_HEADER, LARGEST_OCTETS
+from climbers import (
+    BY_BROWSER,
+    BY_SMS,
+    HEAD_WITH,
+    NO_BIT,
+    NUMBER,
+    PATIENCE,
+    POLLS,
+    Bench,
+    Browsing,
+    Deaf,
+)
 from mobiles import (
     ALL_FEATURES,
     ENDS,
@@ -33,80 +41,9 @@ from mobiles import (
     RETRY,
     SYNC_NOW,
     Agent,
-    Mobile,
-    Sender,
-    card_with,
     rule,
-    trigger,
     variables,
 )
-
-NUMBER = "+2210"
-HEAD_WITH = HEAD.replace("[variables]", f'report_number = "{NUMBER}"\n[variables]')
-BY_SMS = HEAD_WITH + 'fallback = ["sms"]\n' + SYNC_NOW + ENDS
-BY_BROWSER = HEAD_WITH + 'fallback = ["browser", "sms"]\n' + SYNC_NOW + ENDS
-NO_BIT = TerminalProfile.of(*[one for one in Feature if one is not Feature.REQUEST_SYNCHRONIZATION])
-POLLS = 20
-
-
-@dataclass
-class Deaf(Agent):
-    """A terminal that takes the command and never answers it."""
-
-    def take(self, command: ProactiveCommand, *_: object) -> TerminalResponse:
-        """Say nothing, until the next power-on."""
-        self.orders.append(command)
-        return None  # type: ignore[return-value]  # what is simulated
-
-
-@dataclass
-class Browsing(UnattendedHandset):
-    """A phone with a browser."""
-
-    pages: list[str] = field(default_factory=list)
-
-    def browse(self, url: str) -> bool:
-        """Open a page."""
-        self.pages.append(url)
-        return True
-
-
-class Bench:
-    """A mobile, its operator's triggers, and what left it."""
-
-    def __init__(self, policy: str = BY_SMS, agent: Agent | None = None, **changes: object) -> None:
-        self.sender = Sender(start=10)
-        self.there = Mobile(card_with(policy), agent or Agent(), **changes).on()  # type: ignore[arg-type]  # fields of Mobile
-        self.last = 0
-
-    def trigger(self) -> list[bytes]:
-        """Let the operator ask; give the short messages that left."""
-        self.there.message(trigger(self.sender))
-        return self.there.equipment.outgoing()
-
-    def read(self, tpdu: bytes) -> Report:
-        """Read a report as the operator does: its counter has to rise."""
-        data = Submit.decode(tpdu).user_data
-        found = read_report(data.data, {1: KEYS}, {1: self.last})
-        self.last = found.counter
-        return found.report
-
-    @property
-    def ends(self) -> tuple[int, int]:
-        """How often the policy heard of a good and of a bad end."""
-        found = variables(self.there.card)
-        return found["good"], found["bad"]
-
-    @property
-    def journal(self) -> str:
-        """What the card recorded."""
-        return "\n".join(self.there.card.applet.journal)
-
-    def again(self, agent: Agent | None = None, **changes: object) -> None:
-        """Power the terminal off and on; the card keeps its memory alone."""
-        card = Uicc(Memory.decode(self.there.card.memory.encode()))
-        profile = changes.pop("profile", self.there.profile)
-        self.there = Mobile(card, agent or self.there.agent, profile=profile, **changes).on()  # type: ignore[arg-type]  # fields of Mobile
 
 
 def test_terminal_with_the_command() -> None:
@@ -196,37 +133,61 @@ def test_temporary_means_again() -> None:
 
 
 def test_terminal_that_never_answers() -> None:
-    """After 20 polls the card gives up; the terminal that goes on then gets the next rung. T6."""
+    """Without timers 20 polls are the end of the patience; then the next rung has its turn. T6."""
     bench = Bench(agent=Deaf(), profile=NO_BIT)
     bench.trigger()
-    bench.there.equipment._session.reset()  # it swallowed the command and fetches the next one
+    bench.there.equipment._proactive.timers.clear()
     bench.there.poll(POLLS - 1)
 
     assert [] == bench.there.equipment.outgoing()
 
-    bench.there.poll(2)
+    bench.there.poll()
     (tpdu,) = bench.there.equipment.outgoing()
 
     assert 1 == bench.read(tpdu).steps
     assert (1, 0) == bench.ends
 
 
-def test_timer_is_the_way_out() -> None:
-    """A timer runs before a first native command; it ends the patience without polls. RS-43."""
-    bench = Bench(agent=Deaf(), profile=ALL_FEATURES)
+@pytest.mark.parametrize("profile", [ALL_FEATURES, NO_BIT], ids=["claims", "does not"])
+def test_timer_is_the_way_out(profile: TerminalProfile) -> None:
+    """A timer runs before a first native command; the next rung goes when it has run out. T10."""
+    bench = Bench(agent=Deaf(), profile=profile)
     bench.there.forget()
     bench.trigger()
 
     assert [CommandType.TIMER_MANAGEMENT, CODE_POINTS.command] == bench.there.types
 
-    bench.there.later(600)
+    bench.there.later(PATIENCE - 1)
 
-    assert "all: no answer to the native command" in bench.journal
+    assert [] == bench.there.equipment.outgoing()
 
-    bench.again()
+    bench.there.forget()
+    bench.there.later(1)
+    told = [response for apdu, response in bench.there.exchanges if apdu[1] == Ins.ENVELOPE]
     (tpdu,) = bench.there.equipment.outgoing()
 
+    assert 0x91 == told[0][-2]
+    assert CommandType.SEND_SHORT_MESSAGE in bench.there.types
     assert 1 == bench.read(tpdu).steps
+    assert "all: no answer to the native command" in bench.journal
+    assert (1, 0) == bench.ends
+
+    bench.trigger()
+
+    assert [] == bench.there.agent.orders
+
+
+def test_terminal_that_hangs() -> None:
+    """One that does nothing any more until its next power-on gets the next rung then. RS-43."""
+    bench = Bench(agent=Deaf(), profile=ALL_FEATURES)
+    bench.there.meddle = lambda apdu, response: (
+        b"\x90\x00" if apdu[1] == Ins.ENVELOPE and bench.there.agent.orders else response
+    )
+    bench.trigger()
+    bench.there.later(PATIENCE)
+    bench.again()
+
+    assert 1 == len(bench.there.equipment.outgoing())
     assert 1 == len(bench.there.agent.orders)
 
 

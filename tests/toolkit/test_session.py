@@ -17,7 +17,9 @@ from cardsync.toolkit.session import (
     TERMINAL_NEXT,
     CardSession,
     CommandAnswered,
+    CommandAnsweredLate,
     CommandUnanswered,
+    Happened,
     OutOfTurn,
     State,
     TerminalSession,
@@ -42,7 +44,7 @@ class Card:
 
     def __init__(self, patience: int = 3) -> None:
         self.session = CardSession(patience)
-        self.happened: list[CommandAnswered | CommandUnanswered] = []
+        self.happened: list[Happened] = []
 
     def transact(self, apdu: CommandApdu) -> ResponseApdu:
         """Answer FETCH, TERMINAL RESPONSE and STATUS."""
@@ -239,6 +241,111 @@ def test_a_command_that_is_never_answered() -> None:
     assert [] == card.events()
 
 
+def fetched(card: CardSession) -> ProactiveCommand:
+    """Fetch a command."""
+    return ProactiveCommand.decode(card.receive_data(CommandApdu(0x80, Ins.FETCH, le=256)))
+
+
+def answer(card: CardSession, command: ProactiveCommand) -> None:
+    """Bring the response of a command."""
+    response = performed(command).encode()
+    card.receive_data(CommandApdu(0x80, Ins.TERMINAL_RESPONSE, data=response))
+
+
+def test_a_command_that_is_abandoned() -> None:
+    """Only one that is fetched, and of these types; the next one has its turn at once."""
+    card = CardSession()
+    card.offer(text("a"))
+    card.offer(text("b"))
+
+    assert not card.abandon({CommandType.DISPLAY_TEXT})
+
+    first = fetched(card)
+
+    assert not card.abandon({CommandType.GET_INKEY})
+    assert card.abandon({CommandType.DISPLAY_TEXT})
+    assert [CommandUnanswered(first)] == card.events()
+    assert 0x91 == card.status_word >> 8
+    assert 2 == fetched(card).details.number
+
+
+@pytest.mark.parametrize("point", ["pending", "fetched", "idle"])
+def test_a_late_answer(point: str) -> None:
+    """It is that of the old command, wherever the next one stands, and is taken once."""
+    card = CardSession()
+    card.offer(text("a"))
+    old = fetched(card)
+    card.abandon({CommandType.DISPLAY_TEXT})
+    card.events()
+    if point != "idle":
+        card.offer(text("b"))
+    following = fetched(card) if point == "fetched" else None
+    answer(card, old)
+
+    assert [CommandAnsweredLate(old, performed(old))] == card.events()
+    assert (point == "idle") == card.idle
+
+    with pytest.raises(PeerError):
+        answer(card, old)
+
+    if following is not None:
+        answer(card, following)
+
+        assert [CommandAnswered(following, performed(following))] == card.events()
+
+
+def test_numbers_come_again() -> None:
+    """After 254 commands a number is given again: its response is of the new command alone."""
+    card = CardSession()
+    card.offer(text("a"))
+    old = fetched(card)
+    card.abandon({CommandType.DISPLAY_TEXT})
+    for _ in range(253):
+        card.offer(text("b"))
+        answer(card, fetched(card))
+    card.events()
+    card.offer(text("c"))
+    new = fetched(card)
+
+    assert old.details == new.details
+
+    answer(card, new)
+
+    assert [CommandAnswered(new, performed(new))] == card.events()
+
+
+@given(st.lists(st.sampled_from(("offer", "fetch", "answer", "abandon", "poll", "late"))))
+def test_every_command_has_one_end(steps: list[str]) -> None:
+    """Whatever happens in whatever order: answered or unanswered, once; a late answer behind."""
+    card, late, current = CardSession(patience=3), list[ProactiveCommand](), None
+    happened: list[Happened] = []
+    for step in steps:
+        if step == "offer" and len(card._queue) < 60:
+            card.offer(text())
+        elif step == "fetch" and card.status_word != SW.OK:
+            current = fetched(card)
+        elif step == "answer" and current is not None:
+            answer(card, current)
+            current = None
+        elif step == "late" and late:
+            answer(card, late.pop(0))
+        elif step == "poll":
+            card.poll()
+        elif step == "abandon":
+            card.abandon({CommandType.DISPLAY_TEXT})
+        for one in card.events():
+            happened.append(one)
+            if isinstance(one, CommandUnanswered):
+                late.append(one.command)
+                current = None
+    ended = [one.command for one in happened if not isinstance(one, CommandAnsweredLate)]
+    afterwards = [one.command for one in happened if isinstance(one, CommandAnsweredLate)]
+    given_up = [one.command for one in happened if isinstance(one, CommandUnanswered)]
+
+    assert list(range(1, len(ended) + 1)) == [one.details.number for one in ended]
+    assert given_up[: len(afterwards)] == afterwards
+
+
 @pytest.mark.parametrize(
     "details",
     [CommandDetails(2, CommandType.DISPLAY_TEXT), CommandDetails(1, CommandType.GET_INKEY)],
@@ -289,11 +396,29 @@ def test_what_is_out_of_turn_for_the_card() -> None:
             assert SW.CONDITIONS_NOT_SATISFIED == caught.value.answer
 
 
+def test_a_terminal_that_swallows_a_command() -> None:
+    """It leaves the command without a response and fetches the next one. RS-43."""
+    card, terminal = CardSession(), TerminalSession()
+    card.offer(text("a"))
+    terminal.receive_data(ResponseApdu(card.status_word))
+    fetch = terminal.data_to_send()
+    assert fetch is not None
+    terminal.receive_data(ResponseApdu(SW.OK, card.receive_data(fetch)), fetch)
+    terminal.forget()
+    card.offer(text("b"))
+    card.abandon({CommandType.DISPLAY_TEXT})
+    terminal.receive_data(ResponseApdu(card.status_word))
+
+    assert fetch == terminal.data_to_send()
+
+
 def test_what_is_out_of_turn_for_the_terminal() -> None:
-    """Nothing to respond to and nothing to repeat."""
+    """Nothing to respond to, to leave, to repeat."""
     terminal = TerminalSession()
     with pytest.raises(OutOfTurn):
         terminal.respond(performed(text()))
+    with pytest.raises(OutOfTurn):
+        terminal.forget()
     with pytest.raises(OutOfTurn):
         terminal.repeat()
 

@@ -600,6 +600,7 @@ def test_times() -> None:
         "T7": f"{int(synchronizing._DEADLINE) // minutes} min",
         "T8": f"{TOKEN_WINDOW.seconds // minutes} min",
         "T9": f"{orders._DAY // minutes} h",
+        "T10": f"{synchronizing._PATIENCE} min",
         "N1": str(orders.MOST_RESUMES),
         "N2": str(running._RESENDS),
     }

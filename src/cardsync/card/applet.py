@@ -14,7 +14,7 @@ from cardsync.card.asking import BATTERY_SECONDS, EVENTS, asks_battery, event_li
 from cardsync.card.journal import Journal
 from cardsync.card.knowledge import Knowledge
 from cardsync.card.memory import Memory
-from cardsync.card.offering import Answered, Surroundings
+from cardsync.card.offering import Abandon, Answered, Surroundings
 from cardsync.card.policy_store import PolicyStore
 from cardsync.card.synchronizing import RETRY_TIMER, Synchronizing
 from cardsync.card.timers import Timers
@@ -68,7 +68,7 @@ class Applet:
     `reasons` are those of the last decision, for whoever explains it.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, abandon: Abandon) -> None:
         self.reasons: tuple[Reason, ...] = ()
         self._memory = memory
         self._journal = Journal(memory)
@@ -83,7 +83,9 @@ class Applet:
         self._asking = False  # whether the user is being asked
         self._poll_seconds: float = _POLL_SECONDS
         self._battery_age = 0.0  # seconds since it was asked
-        around = Surroundings(memory, self._policy, self._knowledge, self._timers, self._offer)
+        around = Surroundings(
+            memory, self._policy, self._knowledge, self._timers, self._offer, abandon
+        )
         self._synchronizing = Synchronizing(around, self._ended)
 
     @property
@@ -247,6 +249,10 @@ class Applet:
         elif told.event == EventCode.BROWSER_TERMINATION:
             cause = commands.first(told.parts, BrowserTerminationCause)
             self._synchronizing.browser_ended(by_user=cause is None or cause.code == 0)
+
+    def answered_late(self, command: ProactiveCommand, response: TerminalResponse) -> None:
+        """Learn from the response to a command that was given up before."""
+        self._synchronizing.answered_late(command, response)
 
     def _chosen(self, told: Envelope) -> None:
         """Take a choice; one who asks for help reads what the entry is. TS 102 223 clause 7.2."""

@@ -1,6 +1,6 @@
 """What the parts of the application share: the way to the terminal, and what they know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from cardsync.card.knowledge import Knowledge
@@ -13,14 +13,20 @@ Answered = Callable[[TerminalResponse | None], None]
 """What is done with the response to a command; None where the terminal gave none."""
 Offer = Callable[[ProactiveCommand, Answered], None]
 """Takes a command for the terminal, and what hears its response."""
+Abandon = Callable[[Collection[int]], bool]
+"""Gives up the command that the terminal has fetched, if it is of these types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a synchronization needs to know and to use; `offer` takes its commands."""
+    """What a synchronization needs to know and to use.
+
+    `offer` takes its commands; `abandon` gives one up, which its `Answered` hears as None.
+    """
 
     memory: Memory
     policy: PolicyStore
     knowledge: Knowledge
     timers: Timers
     offer: Offer
+    abandon: Abandon

@@ -13,6 +13,7 @@ from functools import partial
 from ipaddress import IPv6Address, ip_address
 
 from cardsync.card.knowledge import Knowledge
+from cardsync.card.ladder import NATIVE
 from cardsync.card.memory import Memory
 from cardsync.card.offering import Answered, Offer
 from cardsync.card.orders import Orders, Session
@@ -34,12 +35,21 @@ from cardsync.toolkit.codes import (
 )
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.objects import Result
+from cardsync.toolkit.synchronization_objects import CODE_POINTS
 
 Done = Callable[[Result | None], None]
 """Hears how a rung ended; None where the terminal gave no answer."""
 
 NO_SERVICE = Result(GeneralResult.TERMINAL_UNABLE, bytes([TerminalProblem.NO_SERVICE]))
 """What the card itself says of a short message where the network cannot be used."""
+
+COMMANDS: dict[int, set[int]] = {
+    NATIVE: {CODE_POINTS.command},
+    Rung.BROWSER: {CommandType.LAUNCH_BROWSER},
+    Rung.BIP: {CommandType.OPEN_CHANNEL, CommandType.SEND_DATA},
+    Rung.SMS: {CommandType.SEND_SHORT_MESSAGE},
+}
+"""The commands that a rung waits for. What closes a channel nobody waits for."""
 
 _BUFFER = 1024
 _SEND_AT_ONCE = 0x01  # qualifier of SEND DATA. TS 102 223 clause 8.6
@@ -133,11 +143,10 @@ class Rungs:
 
     def _opened(self, octets: bytes, done: Done, response: TerminalResponse | None) -> None:
         """Send the frame, if the terminal has told which channel is there."""
-        status = commands.first(response.parts, channels.ChannelStatus) if response else None
-        if response is None or not response.performed or status is None:
+        channel = _channel(response)
+        if channel is None:
             done(_failure(response))
             return
-        channel = Device.CHANNEL_1 + status.channel - 1
         command = commands.command(
             CommandType.SEND_DATA,
             channels.ChannelData(octets),
@@ -148,8 +157,17 @@ class Rungs:
 
     def _sent(self, channel: int, done: Done, response: TerminalResponse | None) -> None:
         """Close the channel, whatever became of the frame."""
-        self._offer(commands.command(CommandType.CLOSE_CHANNEL, to=channel), lambda _: None)
+        self._close(channel)
         done(response.result if response else None)
+
+    def _close(self, channel: int) -> None:
+        self._offer(commands.command(CommandType.CLOSE_CHANNEL, to=channel), lambda _: None)
+
+    def answered_late(self, command: ProactiveCommand, response: TerminalResponse) -> None:
+        """Close a channel that was opened when nobody waited for it any more."""
+        channel = _channel(response)
+        if command.details.type == CommandType.OPEN_CHANNEL and channel is not None:
+            self._close(channel)
 
     def _packet(self, reason: ReportReason, request: str) -> bytes:
         packet = self._reporting.packet(reason, request)
@@ -169,6 +187,14 @@ class Rungs:
 
 def _result(done: Done) -> Answered:
     return lambda response: done(response.result if response else None)
+
+
+def _channel(response: TerminalResponse | None) -> int | None:
+    """Give the device of the channel that was opened, None if none was."""
+    status = commands.first(response.parts, channels.ChannelStatus) if response else None
+    if response is None or not response.performed or status is None:
+        return None
+    return Device.CHANNEL_1 + status.channel - 1
 
 
 def _failure(response: TerminalResponse | None) -> Result | None:

@@ -42,12 +42,12 @@ from cardsync.card.orders import (
     Session,
 )
 from cardsync.card.reporting import Reporting
-from cardsync.card.rungs import NO_SERVICE, Rungs
+from cardsync.card.rungs import COMMANDS, NO_SERVICE, Rungs
 from cardsync.card.secured import read_key_sets
 from cardsync.errors import LocalError
 from cardsync.policy.values import ResolvedRequest, Rung
 from cardsync.toolkit.codes import GeneralResult
-from cardsync.toolkit.commands import TerminalResponse
+from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.profile import Feature
 from cardsync.toolkit.synchronization import SynchronizationStatus
@@ -59,7 +59,7 @@ RETRY_TIMER = 2
 """Of the terminal: wakes the next attempt, or ends the patience with a command (RS-43)."""
 
 _DEADLINE = 3600.0  # seconds that an accepted session may take where the request says nothing
-_PATIENCE = 10  # minutes for a first native command; T6 is 20 polls
+_PATIENCE = 10  # minutes for a rung that is tried first: T10; T6 is 20 polls
 _STORED = 30  # minutes after which a short message that could not be sent is tried again
 _MOST_STORED = 5  # attempts of one that terminal or network refused for now
 _MOST_ATTEMPTS = 15
@@ -87,6 +87,7 @@ class Synchronizing:
         self._knowledge = around.knowledge
         self._timers = around.timers
         self._offer = around.offer
+        self._abandon = around.abandon
         reporting = Reporting(memory, around.knowledge, around.policy, self._ladder)
         self._rungs = Rungs(memory, around.policy, around.knowledge, reporting, around.offer)
         self._tell = ended
@@ -165,23 +166,23 @@ class Synchronizing:
         terminal = self._knowledge.terminal
         if terminal is None:
             return
+        self._try(session, request, terminal)
         if session.rung == NATIVE:
-            self._take_native(session, request, terminal)
+            self._command(session, request)
             return
-        self._waited = 0.0
-        self._ladder.tried(terminal, session.rung, self._knowledge.day)
         try:
             self._rungs.take(session, request, partial(self._reached, session.reference))
         except LocalError as exc:
             self._journal.note(f"{session.request}: {_named(session.rung)}: {exc}")
             self._step_down(session, request, UNANSWERED)
 
-    def _take_native(self, session: Session, request: ResolvedRequest, terminal: Terminal) -> None:
-        """Command the terminal; a timer runs where it may be one that never answers (RS-43)."""
-        self._ladder.tried(terminal, NATIVE, self._knowledge.day)
-        if request.fallback and self._ladder.mark_of(terminal, NATIVE) is Mark.TRIED:
+    def _try(self, session: Session, request: ResolvedRequest, terminal: Terminal) -> None:
+        """Write down that a rung is tried; a timer runs where it may never be answered (RS-43)."""
+        self._waited = 0.0
+        self._timers.stop(RETRY_TIMER)
+        self._ladder.tried(terminal, session.rung, self._knowledge.day)
+        if request.fallback and self._ladder.mark_of(terminal, session.rung) is Mark.TRIED:
             self._wait(_PATIENCE)
-        self._command(session, request)
 
     def _step_down(self, session: Session, request: ResolvedRequest, result: Result) -> None:
         """Go to the next rung; on the last one the policy hears of it at the next poll."""
@@ -205,6 +206,7 @@ class Synchronizing:
         session = self._orders.session
         if session is None or session.reference != reference:
             return
+        self._timers.stop(RETRY_TIMER)
         if result == NO_SERVICE:
             self._store(session)
         elif result is None or result.general >= _FIRST_FAILURE:
@@ -262,7 +264,6 @@ class Synchronizing:
 
     def _command(self, session: Session, request: ResolvedRequest) -> None:
         """Command the terminal; with no good key there is no way to vouch for it."""
-        self._waited = 0.0
         key_sets = [one for _, one in sorted(read_key_sets(self._memory).items())]
         command = self._orders.command(session, request, key_sets)
         if command is None:
@@ -277,6 +278,7 @@ class Synchronizing:
         session = self._orders.session
         if session is None or session.reference != reference:
             return
+        self._timers.stop(RETRY_TIMER)
         terminal = self._knowledge.terminal
         if response is not None and terminal is not None and not is_unsupported(response.result):
             self._ladder.worked(terminal, NATIVE, self._knowledge.day)
@@ -358,20 +360,30 @@ class Synchronizing:
         return delay
 
     def timer_expired(self) -> None:
-        """Make the next attempt, or lose the patience with a native command (RS-43).
+        """Make the next attempt, or lose the patience with a rung (RS-43).
 
-        The next rung is taken when the command is given up or at the next power-on: until then
-        the terminal would not fetch it.
+        A command that the terminal has fetched and not answered is given up: it counts as not
+        known to the terminal, and the next rung waits when this instruction is answered. One
+        that was not fetched yet is left to T6.
         """
-        session, terminal = self._orders.session, self._knowledge.terminal
+        session = self._orders.session
         if session is not None and session.waiting:
             self.try_again()
-            return
-        if session is None or session.rung != NATIVE or terminal is None:
-            return
-        if self._ladder.mark_of(terminal, NATIVE) is Mark.TRIED:
-            self._journal.note(f"{session.request}: no answer to the native command")
-            self._ladder.failed(terminal, NATIVE, self._knowledge.day)
+        elif session is not None and self._abandon(COMMANDS[session.rung]):
+            self._journal.note(f"{session.request}: no answer to {_named(session.rung)}")
+
+    def answered_late(self, command: ProactiveCommand, response: TerminalResponse) -> None:
+        """Learn from the response to a command that was given up; nothing else comes of it."""
+        self._rungs.answered_late(command, response)
+        terminal, day, result = self._knowledge.terminal, self._knowledge.day, response.result
+        for rung, types in COMMANDS.items():
+            if command.details.type not in types or terminal is None:
+                continue
+            self._journal.note(f"late answer to {_named(rung)}: {result.value().hex().upper()}")
+            if is_unsupported(result):
+                self._ladder.failed(terminal, rung, day)
+            elif rung == NATIVE or result.general < _FIRST_FAILURE:
+                self._ladder.worked(terminal, rung, day)
 
     def _wait(self, minutes: int) -> None:
         self._offer(self._timers.start(RETRY_TIMER, minutes), _nothing)

@@ -6,7 +6,7 @@ changed nothing. Nothing that comes from outside makes `transact` raise: it alwa
 status word.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from cardsync.card.applet import Applet
@@ -30,7 +30,7 @@ from cardsync.toolkit.codes import EnvelopeTag
 from cardsync.toolkit.commands import ProactiveCommand
 from cardsync.toolkit.envelope import Envelope, tpdu_of
 from cardsync.toolkit.profile import TerminalProfile
-from cardsync.toolkit.session import CardSession, CommandAnswered
+from cardsync.toolkit.session import CardSession, CommandAnswered, CommandAnsweredLate
 
 ATR = bytes.fromhex("3B9E96801FC78031E073FE211B664353594E4331A5")
 """T=0 and T=15, TA1 96; historical bytes: card data and capabilities, "CSYNC1". Clause 6.3."""
@@ -75,7 +75,7 @@ class Uicc:
         return ATR
 
     def _start(self) -> None:
-        self._applet = Applet(self._memory)
+        self._applet = Applet(self._memory, self._abandon)
         self._domain = SecurityDomain(self._memory, self._applet)
         self._answered: dict[int, Answered] = {}
         self._profiled = False
@@ -161,6 +161,9 @@ class Uicc:
     def _run_applet(self) -> None:
         """Tell the application what became of its commands, and offer those it has now."""
         for happened in self._session.events():
+            if isinstance(happened, CommandAnsweredLate):
+                self._applet.answered_late(happened.command, happened.response)
+                continue
             response = happened.response if isinstance(happened, CommandAnswered) else None
             answered = self._answered.pop(happened.command.details.number, None)
             if answered is not None:
@@ -176,6 +179,10 @@ class Uicc:
             answered(None)
         else:
             self._answered[number] = answered
+
+    def _abandon(self, types: Collection[int]) -> bool:
+        """Give up what the terminal does not answer; the application hears of it as of the rest."""
+        return self._session.abandon(types)
 
     def _polled(self, apdu: CommandApdu) -> None:
         """Hear the terminal's poll. TS 102 221 clause 11.1.2."""

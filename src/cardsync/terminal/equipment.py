@@ -211,6 +211,8 @@ class Equipment:
                 answer = self._proactive.perform(fetched.octets)
                 if answer is not None:
                     self._session.respond(answer)
+                elif not self._proactive.reset_asked:
+                    self._session.forget()
 
     def _transact(self, apdu: CommandApdu) -> ResponseApdu:
         """Exchange an APDU; what is no response counts as a technical problem of the card."""

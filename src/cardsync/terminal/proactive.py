@@ -33,10 +33,11 @@ class Orders(Protocol):
 
     def take(
         self, command: ProactiveCommand, card: str, consent: Callable[[], Result | None]
-    ) -> TerminalResponse:
+    ) -> TerminalResponse | None:
         """Answer a REQUEST SYNCHRONIZATION of the card with this ICCID at once.
 
-        `consent` asks the user; None if he agrees, else the result of his answer.
+        `consent` asks the user; None if he agrees, else the result of his answer. Whoever gives
+        None behaves like a terminal that never answers a command that it does not know.
         """
 
     def interrupt(self, card: str) -> None:
@@ -108,7 +109,7 @@ class Proactive:
         self.channels.reset()
 
     def perform(self, octets: bytes) -> TerminalResponse | None:
-        """Do one command; give its response, or None where a reset stands in its place."""
+        """Do one command; give its response, or None where a reset or silence is in its place."""
         try:
             command = ProactiveCommand.decode(octets)
         except PeerError as exc:
@@ -211,14 +212,14 @@ class Proactive:
             del self.timers[timer.identifier]
         return _answer(command, _PERFORMED, timer, objects.TimerValue(left))
 
-    def _request_synchronization(self, command: ProactiveCommand) -> TerminalResponse:
+    def _request_synchronization(self, command: ProactiveCommand) -> TerminalResponse | None:
         """Leave it to the agent, which lets the user be asked after its own checks.
 
         There is no screen for icons. docs/request-synchronization.md clause 4.4.
         """
         response = self._agent.take(command, self.card, partial(self._consent, command))
         icon = commands.first(command.parts, objects.texts.IconIdentifier)
-        if icon is None or response.result != _PERFORMED:
+        if response is None or icon is None or response.result != _PERFORMED:
             return response
         return replace(response, result=Result(GeneralResult.ICON_NOT_DISPLAYED))
 

@@ -6,6 +6,7 @@ knows what a command means.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -68,6 +69,18 @@ class CommandUnanswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandAnsweredLate:
+    """The terminal answered a command that had been given up."""
+
+    command: ProactiveCommand
+    response: TerminalResponse
+
+
+Happened = CommandAnswered | CommandUnanswered | CommandAnsweredLate
+"""What the card's half tells of its commands."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommandFetched:
     """The card gave us a command; `octets` as they came, to be decoded by whoever does it."""
 
@@ -77,7 +90,8 @@ class CommandFetched:
 class CardSession:
     """The card's half: commands are offered, fetched one at a time, and answered.
 
-    `patience` is the number of polls after which a fetched command counts as unanswered.
+    `patience` is the number of polls after which a fetched command counts as unanswered. One that
+    was given up makes room for the next; its response may still come, whatever is under way then.
     """
 
     def __init__(self, patience: int = 20) -> None:
@@ -87,7 +101,8 @@ class CardSession:
         self._polls = 0
         self._number = 0
         self._current: ProactiveCommand | None = None
-        self._events: list[CommandAnswered | CommandUnanswered] = []
+        self._given_up: dict[int, ProactiveCommand] = {}  # by number: 254 at most
+        self._events: list[Happened] = []
 
     def offer(self, command: ProactiveCommand) -> int:
         """Take a command for the terminal and give its number, 1 to 254.
@@ -100,6 +115,7 @@ class CardSession:
         if len(octets) > _LARGEST:
             raise LocalError(f"the command has {len(octets)} octets; one FETCH brings {_LARGEST}")
         self._number = self._number % 254 + 1
+        self._given_up.pop(self._number, None)  # a response is of the new one from now on
         details = replace(command.details, number=self._number)
         self._queue.append(replace(command, details=details))
         self._advance()
@@ -107,6 +123,8 @@ class CardSession:
 
     def receive_data(self, apdu: CommandApdu) -> bytes:
         """Take FETCH or TERMINAL RESPONSE; give the data of the answer; raise `OutOfTurn`."""
+        if apdu.ins == Ins.TERMINAL_RESPONSE and self._given_up and self._is_late(apdu.data):
+            return b""
         if (self._state, apdu.ins) not in CARD_NEXT or self._current is None:
             raise OutOfTurn(self._state, apdu.ins)
         if apdu.ins == Ins.FETCH:
@@ -114,6 +132,16 @@ class CardSession:
             return self._current.encode()
         self._answer(self._current, TerminalResponse.decode(apdu.data))
         return b""
+
+    def _is_late(self, data: bytes) -> bool:
+        """Take the response to a command that was given up; say whether it is one."""
+        response = TerminalResponse.decode(data)
+        command = self._given_up.get(response.details.number)
+        if command is None or command.details.type != response.details.type:
+            return False
+        del self._given_up[response.details.number]
+        self._events.append(CommandAnsweredLate(command, response))
+        return True
 
     def _answer(self, current: ProactiveCommand, response: TerminalResponse) -> None:
         if (response.details.number, response.details.type) != (
@@ -139,8 +167,23 @@ class CardSession:
             return
         self._polls += 1
         if self._polls >= self._patience:
-            self._events.append(CommandUnanswered(self._current))
-            self._finish()
+            self._give_up(self._current)
+
+    def abandon(self, types: Collection[int]) -> bool:
+        """Give up the command that is fetched, if it is of these types; say whether it is.
+
+        One that was not fetched yet stays: the terminal may be busy with what the user sees.
+        """
+        current = self._current
+        if self._state is not State.FETCHED or current is None or current.details.type not in types:
+            return False
+        self._give_up(current)
+        return True
+
+    def _give_up(self, current: ProactiveCommand) -> None:
+        self._given_up[current.details.number] = current
+        self._events.append(CommandUnanswered(current))
+        self._finish()
 
     @property
     def status_word(self) -> int:
@@ -154,7 +197,7 @@ class CardSession:
         """Say whether nothing waits and nothing is under way."""
         return self._state is State.IDLE
 
-    def events(self) -> list[CommandAnswered | CommandUnanswered]:
+    def events(self) -> list[Happened]:
         """Give what happened since the last call."""
         happened, self._events = self._events, []
         return happened
@@ -210,6 +253,15 @@ class TerminalSession:
         if self._state is not State.FETCHED:
             raise OutOfTurn(self._state, Ins.TERMINAL_RESPONSE)
         self._send(CommandApdu(_CLA, Ins.TERMINAL_RESPONSE, data=response.encode()))
+
+    def forget(self) -> None:
+        """Leave the command that was fetched without a response, as some terminals do.
+
+        The card then waits for it, until it loses its patience.
+        """
+        if self._state is not State.FETCHED:
+            raise OutOfTurn(self._state, Ins.TERMINAL_RESPONSE)
+        self._state = State.IDLE
 
     def repeat(self) -> None:
         """Send the last FETCH or TERMINAL RESPONSE again: its answer was lost."""
