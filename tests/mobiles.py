@@ -315,7 +315,7 @@ class Mobile:
         )
         perform = self.equipment._proactive.perform
         self.equipment._proactive.perform = (  # type: ignore[method-assign]  # what is simulated
-            lambda octets: None if _type_of(octets) in self.mute else perform(octets)
+            lambda octets: None if self.mute and _type_of(octets) in self.mute else perform(octets)
         )
 
     def reset(self) -> bytes:
