@@ -57,6 +57,11 @@ _OPEN_AT_ONCE = 0x01  # qualifier of OPEN CHANNEL: immediate link establishment
 _LONGEST_PAGE = 200
 
 
+def named(rung: int) -> str:
+    """Name a rung for people."""
+    return "the native command" if rung == NATIVE else Rung(rung).name.lower()
+
+
 class Unusable(LocalError):
     """A rung cannot be taken: the text says what is missing. The terminal was asked nothing."""
 

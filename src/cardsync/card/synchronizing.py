@@ -42,7 +42,7 @@ from cardsync.card.orders import (
     Session,
 )
 from cardsync.card.reporting import Reporting
-from cardsync.card.rungs import COMMANDS, NO_SERVICE, Rungs
+from cardsync.card.rungs import COMMANDS, NO_SERVICE, Rungs, named
 from cardsync.card.secured import read_key_sets
 from cardsync.errors import LocalError
 from cardsync.policy.values import ResolvedRequest, Rung
@@ -173,7 +173,7 @@ class Synchronizing:
         try:
             self._rungs.take(session, request, partial(self._reached, session.reference))
         except LocalError as exc:
-            self._journal.note(f"{session.request}: {_named(session.rung)}: {exc}")
+            self._journal.note(f"{session.request}: {named(session.rung)}: {exc}")
             self._step_down(session, request, UNANSWERED)
 
     def _try(self, session: Session, request: ResolvedRequest, terminal: Terminal) -> None:
@@ -197,7 +197,7 @@ class Synchronizing:
             return
         self._ladder.stepped(session.rung)
         self._journal.note(
-            f"{session.request}: from {_named(session.rung)} down to {_named(following)}"
+            f"{session.request}: from {named(session.rung)} down to {named(following)}"
         )
         self.order(request, session.attempt, following)
 
@@ -370,7 +370,7 @@ class Synchronizing:
         if session is not None and session.waiting:
             self.try_again()
         elif session is not None and self._abandon(COMMANDS[session.rung]):
-            self._journal.note(f"{session.request}: no answer to {_named(session.rung)}")
+            self._journal.note(f"{session.request}: no answer to {named(session.rung)}")
 
     def answered_late(self, command: ProactiveCommand, response: TerminalResponse) -> None:
         """Learn from the response to a command that was given up; nothing else comes of it."""
@@ -379,7 +379,7 @@ class Synchronizing:
         for rung, types in COMMANDS.items():
             if command.details.type not in types or terminal is None:
                 continue
-            self._journal.note(f"late answer to {_named(rung)}: {result.value().hex().upper()}")
+            self._journal.note(f"late answer to {named(rung)}: {result.value().hex().upper()}")
             if is_unsupported(result):
                 self._ladder.failed(terminal, rung, day)
             elif rung == NATIVE or result.general < _FIRST_FAILURE:
@@ -395,7 +395,3 @@ class Synchronizing:
         if session is not None and session.waiting and request is not None:
             attempt = min(session.attempt + 1, _MOST_ATTEMPTS)
             self.order(request, attempt, None if session.rung == NATIVE else session.rung)
-
-
-def _named(rung: int) -> str:
-    return "the native command" if rung == NATIVE else Rung(rung).name.lower()
