@@ -1,11 +1,13 @@
 """Managing the card from its reader, as tools do: SELECT, secure channel, content, keys."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from cardsync.card.key_store import DomainKeys, write_channel_keys, write_key_cipher
 from cardsync.card.memory import Memory
+from cardsync.card.remote_files import USIM_TAR
 from cardsync.card.secured import read_key_sets
 from cardsync.card.uicc import Uicc
 from cardsync.octets import tlv
@@ -23,13 +25,12 @@ from cardsync.ota.globalplatform import (
     Delete,
     GetData,
     GetStatus,
-    KeyBlock,
-    PutKey,
     RegistryEntry,
     RegistryPart,
     SetStatus,
 )
-from cardsync.ota.install import InstallForLoad
+from cardsync.ota.install import InstallForInstall, InstallForLoad, InstallForMakeSelectable
+from cardsync.ota.key_commands import DeleteKey, KeyBlock, PutKey
 from cardsync.ota.packet import ResponseStatus
 from cardsync.ota.script import CompactResponse
 from cardsync.ota.securechannel import HostChannel
@@ -100,12 +101,13 @@ def put(
 
 
 @pytest.mark.parametrize(
-    "name", ["A000000151000000", "A000000151", "A000000003000000", "A0000001510000"]
+    "name", ["A000000151000000", "A000000151", "A000000003000000", "A0000001510000", ""]
 )
 def test_select(name: str) -> None:
-    """By its AID or the beginning; AID and recognition data are answered. Clause 11.9."""
+    """By its AID, the beginning or no name; AID and recognition data are answered. Clause 11.9."""
     card = Host(bare_card()).card
-    response = card.transact(bytes.fromhex(f"00A40400{len(name) // 2:02X}{name}00"))
+    named = f"{len(name) // 2:02X}{name}" if name else ""
+    response = card.transact(bytes.fromhex(f"00A40400{named}00"))
     (outer,) = tlv.decode_all(response[:-2])
     found = {one.tag: one.value for one in tlv.decode_all(outer.value)}
 
@@ -128,7 +130,8 @@ def test_select(name: str) -> None:
         ([DOMAIN, "84F28002024F0000"], "6982"),
         ([DOMAIN, "8050700008" + "00" * 8], "6A88"),
         ([DOMAIN, "8482010010" + "00" * 16], "6985"),
-        ([DOMAIN, "80CA9F7F00"], "6A88"),
+        ([DOMAIN, "80CA9F7F00"], "9F7F2A" + "00" * 12 + "000010F7" + "00" * 26 + "9000"),
+        ([DOMAIN, "80CA9F6E00"], "6A88"),
         ([DOMAIN, "80CA004500"], "450A988812010000000010F79000"),
         ([DOMAIN, "80CA004200"], "4204988812019000"),
         ([DOMAIN, "80CA00C100"], "C1030000009000"),
@@ -240,8 +243,112 @@ def test_lock() -> None:
     assert b"\x90\0" == card.transact(told)
     assert SW.REFERENCED_DATA_NOT_FOUND == status(0x87, MODULE_AID)
     assert SW.CONDITIONS_NOT_SATISFIED == status(0x0F)
-    assert SW.OK == status(0x07)
+    assert SW.OK == status(0x00)
     assert 0x91 == card.transact(told)[0]
+
+
+def state_of(host: Host, state: int) -> int:
+    """Give the card another state."""
+    command = SetStatus(RegistryPart.ISSUER_SECURITY_DOMAIN, b"", state)
+    return host.send(command.encode()).sw
+
+
+def test_locked_card() -> None:
+    """A locked card is managed and does nothing else, until it is unlocked. Clause 5.1.1.4."""
+    card = card_with(POLICY)
+    host = Host(card).open()
+    assert SW.OK == state_of(host, 0x7F)
+    again = Uicc(Memory.decode(card.memory.encode()))
+
+    assert ["6985", "6F00"] == [answer(again, one) for one in ("00A4000C023F00", "A0A40000023F00")]
+    assert "6985" == answer(again, "8010000001FF")
+    assert "6283" == answer(again, DOMAIN)[-4:]
+    host = Host(again)
+    assert 0x6283 == host.plain(CommandApdu(0, Ins.SELECT, 4, 0)).sw
+    proof = host.plain(host.channel.initialize_update())
+    assert SW.OK == host.plain(host.channel.external_authenticate(proof.data)).sw
+    assert SW.CONDITIONS_NOT_SATISFIED == host.send(LOADING[0]).sw
+    assert 0x7F == host.listed(RegistryPart.ISSUER_SECURITY_DOMAIN)[0].state
+    assert SW.OK == state_of(host, 0x0F)
+    assert "9000" == answer(again, "00A4000C023F00")
+
+
+def test_locked_card_over_the_air() -> None:
+    """The operator unlocks it by a secured message; files and application hear none."""
+    card, sender = card_with(POLICY), Sender(start=10)
+    unlock, lock = (
+        compact(SetStatus(RegistryPart.ISSUER_SECURITY_DOMAIN, b"", state).encode())
+        for state in (0x0F, 0x7F)
+    )
+    receive(card, sender.messages(lock))
+    for tar in (APPLICATION_TAR, USIM_TAR):
+        receive(card, sender.messages(b"x", tar))
+    assert {ResponseStatus.TAR_UNKNOWN: 2} == card._secured.refusals
+    receive(card, sender.messages(unlock))
+
+    assert "9000" == answer(card, "00A4000C023F00")
+
+
+def test_terminated_card() -> None:
+    """Nothing leads back; what the card was can still be asked. Clause 5.1.1.5."""
+    host = Host(bare_card()).open()
+    assert SW.OK == state_of(host, 0xFF)
+
+    assert SW.CONDITIONS_NOT_SATISFIED == state_of(host, 0x0F)
+    assert "6283" == answer(host.card, DOMAIN)[-4:]
+    assert "6985" == answer(host.card, "8050000008" + "00" * 8)
+    assert "9000" == answer(host.card, "80CA006600")[-4:]
+    assert "6985" == answer(host.card, "80C2000003D10100")
+
+
+def test_installed_then_made_selectable() -> None:
+    """INSTALL in two steps: between them the application is there and still. Clause 11.5."""
+    host = Host(bare_card()).open()
+    alone = replace(InstallForInstall.decode(LOADING[2]), selectable=False).encode()
+    assert [SW.OK] * 3 == [host.send(one).sw for one in (*LOADING[:2], alone)]
+    assert 0x03 == host.listed(RegistryPart.APPLICATIONS)[0].state
+    receive(host.card, Sender(start=10).messages(b"x", APPLICATION_TAR))
+    assert {ResponseStatus.TAR_UNKNOWN: 1} == host.card._secured.refusals
+
+    assert SW.OK == host.send(InstallForMakeSelectable(INSTANCE_AID).encode()).sw
+    assert 0x07 == host.listed(RegistryPart.APPLICATIONS)[0].state
+
+
+def test_keys_of_many_wrong_hosts() -> None:
+    """After 32 hosts without proof, one after the other, a version is blocked; others work.
+
+    GlobalPlatform clause 10.2.1: the number is limited.
+    """
+    card = Host(bare_card()).card
+    answer(card, DOMAIN)
+    for _ in range(31):
+        answer(card, "8050300008" + "00" * 8)
+        assert "6982" == answer(card, "8482010010" + "00" * 16)
+    host = Host(card).open()  # the right one: it is counted anew
+    assert SW.OK == host.send(GetData(0x66).encode()).sw
+    answer(card, DOMAIN)
+    for _ in range(32):
+        answer(card, "8050300008" + "00" * 8)
+        assert "6982" == answer(card, "8482010010" + "00" * 16)
+
+    assert "6983" == answer(card, "8050300008" + "00" * 8)
+    assert SW.OK == Host(card, DES, 0x01).open().send(GetData(0x66).encode()).sw
+
+
+def test_delete_keys() -> None:
+    """Keys of a version go together; the last ones stay. Clause 11.2."""
+    host = Host(bare_card()).open()
+
+    def delete(version: int, identifier: int | None = None) -> int:
+        return host.send(DeleteKey(version, identifier).encode()).sw
+
+    assert SW.OK == delete(0x20)
+    assert SW.REFERENCED_DATA_NOT_FOUND == delete(0x20)
+    assert SW.CONDITIONS_NOT_SATISFIED == delete(0x30, 1)
+    assert SW.OK == delete(1)
+    assert SW.CONDITIONS_NOT_SATISFIED == delete(0x30)
+    assert [0x30] == [*DomainKeys(host.card.memory).keys()]
+    assert {} == read_key_sets(host.card.memory)
 
 
 def test_put_key() -> None:
@@ -377,12 +484,17 @@ def test_a_selection_that_fails_ends_nothing() -> None:
 
 
 def test_wrong_keys_change_nothing() -> None:
-    """Who has no key gets no channel, and the card is as it was, but for the counter. R-04."""
+    """Who has no key gets no channel; the card counts him and is as it was else. R-04."""
     card = Host(bare_card()).card
-    before = card.memory.encode()
+    before = cells(card)
     answer(card, DOMAIN)
     answer(card, "8050200008" + "00" * 8)
 
     assert "6982" == answer(card, "8482010010" + "00" * 16)
     assert "6985" == answer(card, "8482010010" + "00" * 16)
-    assert before == card.memory.encode()
+    assert before | {"failed:20": b"\1"} == cells(card)
+
+
+def cells(card: Uicc) -> dict[str, bytes]:
+    """Give the memory of a card by cells."""
+    return {name: card.memory.read(name) for name in card.memory.names("")}

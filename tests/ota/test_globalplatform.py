@@ -11,9 +11,7 @@ from cardsync.ota.globalplatform import (
     Delete,
     GetData,
     GetStatus,
-    KeyBlock,
     Load,
-    PutKey,
     RegistryEntry,
     RegistryPart,
     SetStatus,
@@ -25,9 +23,11 @@ from cardsync.ota.globalplatform import (
 from cardsync.ota.install import (
     InstallForInstall,
     InstallForLoad,
+    InstallForMakeSelectable,
     InstallForPersonalization,
     InstallParameters,
 )
+from cardsync.ota.key_commands import DeleteKey, KeyBlock, PutKey
 from cardsync.ota.script import decode_compact, encode_compact
 
 AID = bytes.fromhex("F063617264730102")
@@ -47,6 +47,11 @@ KEY_BLOCK = KeyBlock(0x88, bytes.fromhex("10") + bytes(16), bytes.fromhex("C3528
             GetStatus(RegistryPart.LOAD_FILES, AID, following=True),
             "80F220030A4F08F06361726473010200",
         ),
+        (GetStatus(RegistryPart.LOAD_FILES, tagged=False), "80F22000024F0000"),
+        (DeleteKey(0x30), "80E4000003D20130"),
+        (DeleteKey(0x30, 2), "80E4000006D00102D20130"),
+        (InstallForMakeSelectable(AID), "80E608000F000008F06361726473010201000000"),
+        (SetStatus(RegistryPart.ISSUER_SECURITY_DOMAIN, b"", 0x7F), "80F0807F"),
         (
             PutKey(0, 1, 0x30, (KEY_BLOCK,)),
             "80D8000118308811" + "10" + "00" * 16 + "03C35280",
@@ -119,6 +124,15 @@ def test_malformed_registry_entries(octets: str) -> None:
         RegistryEntry.decode_all(bytes.fromhex(octets))
 
 
+def test_untagged_registry_entries() -> None:
+    """The older form: AID, state, first privileges, modules. GlobalPlatform 2.1.1 table 9-22."""
+    entry = RegistryEntry(AID, 0x0F, b"\x9e\xfe\x80")
+    load_file = RegistryEntry(AID, 1, modules=(b"abcde", b"fghij"))
+
+    assert b"\x08" + AID + b"\x0f\x9e" == entry.encode_untagged()
+    assert b"\x08" + AID + b"\1\0\2\5abcde\5fghij" == load_file.encode_untagged()
+
+
 def test_key_blocks_are_not_shown() -> None:
     """Not even a ciphered key stands in a representation."""
     shown = repr(PutKey(0, 1, 1, (KeyBlock(0x88, b"secret"),)))
@@ -145,7 +159,9 @@ def test_key_blocks_are_not_shown() -> None:
         ("80E40000015F", SW.INCORRECT_DATA),
         ("80E40100024F00", SW.INCORRECT_P1_P2),
         ("80F24102024F00", SW.INCORRECT_P1_P2),
-        ("80F24000024F00", SW.INCORRECT_P1_P2),
+        ("80F24004024F00", SW.INCORRECT_P1_P2),
+        ("80E40000 05 D00101 D200", SW.INCORRECT_DATA),
+        ("80E40000 03 D00101", SW.INCORRECT_DATA),
         ("80F24002025000", SW.INCORRECT_DATA),
         ("80D8000100", SW.INCORRECT_DATA),
         ("80D800010430880200", SW.INCORRECT_DATA),

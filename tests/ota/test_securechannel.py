@@ -11,7 +11,7 @@ from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
 from cardsync.ota import scp02, scp03
 from cardsync.ota.channel_keys import ChannelKeys, KeyCipher, KeyKind, check_value, pad, unpad
 from cardsync.ota.channel_level import Level
-from cardsync.ota.globalplatform import KeyBlock
+from cardsync.ota.key_commands import KeyBlock
 from cardsync.ota.securechannel import CardChannel, HostChannel
 from vectors import load
 

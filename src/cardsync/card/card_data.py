@@ -20,6 +20,8 @@ _VOLATILE = 8 * 1024
 _GLOBAL_PLATFORM = bytes.fromhex("2A864886FC6B")  # its object identifier
 _VERSION = bytes([2, 3])
 _ISSUER_OCTETS = 4
+_PRODUCTION, _SERIAL, _SERIAL_OCTETS = 42, 12, 4
+"""Length of the production life cycle data, and where the serial number is."""
 _PROTOCOLS = {KeyKind.DES: bytes([4, 2, SCP02_OPTION]), KeyKind.AES: bytes([4, 3, SCP03_OPTION])}
 
 
@@ -53,6 +55,7 @@ class CardData:
             0x00C1: self._sequence,
             0x00CF: self._iccid,
             0x00E0: self._keys.information,
+            0x9F7F: self._production,
             0xFF21: lambda: self._resources(applications),
         }
         if tag == 0x0073:
@@ -67,6 +70,12 @@ class CardData:
 
     def _iccid(self) -> bytes:
         return self._memory.read(cell(f"{MF}/2FE2"))
+
+    def _production(self) -> bytes:
+        """Say when and by whom the chip was made: no one, only its serial number is known."""
+        octets = bytearray(_PRODUCTION)
+        octets[_SERIAL : _SERIAL + _SERIAL_OCTETS] = self._iccid()[-_SERIAL_OCTETS:]
+        return bytes(octets)
 
     def _sequence(self) -> bytes:
         """Give the sequence counter of the keys that the card would choose. Clause 11.3.3.1."""

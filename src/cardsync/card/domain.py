@@ -5,74 +5,55 @@ is under way and data to be stored are cells of memory: an interrupted load goes
 block after a reset, or begins anew with INSTALL [for load]; an application is never half there.
 """
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, Self
+from typing import Protocol
 
 from cardsync.card import scripts
 from cardsync.card.card_data import CardData
 from cardsync.card.key_store import DomainKeys
 from cardsync.card.memory import Memory
 from cardsync.card.pieces import Pieces
+from cardsync.card.registry import CardState, Instance, Registry
 from cardsync.card.requester import Requester
 from cardsync.card.secured import Handler
 from cardsync.card.status import status_word
 from cardsync.errors import CardsyncError, PeerError
 from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
-from cardsync.octets.reader import Reader
 from cardsync.ota import globalplatform
 from cardsync.ota.application import (
     ISSUER_DOMAIN_TAR,
+    MACHINE,
     MODULE_AID,
-    REQUESTER_MODULE_AID,
+    MODULES,
     ApplicationImage,
 )
 from cardsync.ota.channel_keys import KeyCipher
-from cardsync.ota.globalplatform import (
-    Delete,
-    GetData,
-    GetStatus,
-    Load,
-    PutKey,
-    RegistryEntry,
-    RegistryPart,
-    SetStatus,
-    StoreData,
-)
+from cardsync.ota.globalplatform import Delete, GetData, GetStatus, Load, SetStatus, StoreData
 from cardsync.ota.install import (
-    TRUSTED_PATH,
     InstallForInstall,
     InstallForLoad,
+    InstallForMakeSelectable,
     InstallForPersonalization,
-    encode_lv,
 )
+from cardsync.ota.key_commands import DeleteKey, PutKey
 from cardsync.ota.packet import SecurityLevel
 from cardsync.ota.session import Accepted
 
-_LOAD_FILES = "load file:"
-_INSTANCES = "instance:"
-_LOCKED = "locked:"
-_LOADED, _SELECTABLE = 0x01, 0x07  # life cycle states. GlobalPlatform clause 11.1.1
-_LOCK = 0x80
-_SECURED = 0x0F  # of a security domain
-_PRIVILEGES = bytes.fromhex("9EFE80")  # of the issuer's domain. Clause 11.1.2
 _MOST_LOAD_FILES = 8
 _MOST_INSTANCES = 16
-_MODULES = (MODULE_AID, REQUESTER_MODULE_AID)
 _REMOTE_FILES = 0xB0  # TARs of remote file management begin so. TS 101 220 annex D
-_MOST_LISTED = 200  # octets of one answer to GET STATUS, which may still be ciphered
-MORE_DATA = 0x6310  # clause 11.4.3.2
-OWN_AID = bytes.fromhex("A000000151000000")
-"""The AID of the issuer security domain. GlobalPlatform annex H."""
+_WHEN_LOCKED = GetData | GetStatus | SetStatus
 
 
 _Simple = (
     InstallForLoad
     | InstallForInstall
+    | InstallForMakeSelectable
     | InstallForPersonalization
     | Load
     | StoreData
     | Delete
+    | DeleteKey
     | SetStatus
     | GetData
 )
@@ -95,59 +76,6 @@ class Application(Protocol):
         """Forget everything: the application is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A row of the registry: an application, what it was made of, its TARs and least security.
-
-    `privileges` are one or three octets, as INSTALL gave them. GlobalPlatform clause 11.1.2.
-    """
-
-    aid: bytes
-    load_file: bytes
-    level: SecurityLevel
-    tars: tuple[bytes, ...]
-    module: bytes = MODULE_AID
-    privileges: bytes = b"\0"
-
-    @property
-    def manages(self) -> bool:
-        """Whether it is the device-management application."""
-        return self.module == MODULE_AID
-
-    @property
-    def may_ask(self) -> bool:
-        """Whether it may speak to another application: the privilege Trusted Path."""
-        return bool(self.privileges[1:] and self.privileges[1] & TRUSTED_PATH[1])
-
-    def encode(self) -> bytes:
-        """Give the octets of the cell."""
-        named = encode_lv(self.load_file, self.module, self.privileges)
-        return bytes([int(self.level)]) + named + b"".join(self.tars)
-
-    @classmethod
-    def decode(cls, aid: bytes, cell: bytes) -> Self:
-        """Read the octets of the cell."""
-        reader = Reader(cell)
-        level = SecurityLevel.decode(reader.uint8())
-        load_file, module, privileges = [reader.octets(reader.uint8()) for _ in range(3)]
-        tars = tuple([reader.octets(3) for _ in range(len(reader) // 3)])
-        return cls(aid, load_file, level, tars, module, privileges)
-
-
-def registered(memory: Memory) -> tuple[Instance, ...]:
-    """Give the applications in the registry of a card."""
-    names = memory.names(_INSTANCES)
-    aids = [bytes.fromhex(name[len(_INSTANCES) :]) for name in names]
-    return tuple(
-        [Instance.decode(aid, memory.read(name)) for aid, name in zip(aids, names, strict=True)]
-    )
-
-
-def is_locked(memory: Memory, instance: Instance) -> bool:
-    """Say whether an application must be still. GlobalPlatform clause 5.3.1.4."""
-    return bool(memory.read(_cell(_LOCKED, instance.aid)))
-
-
 class SecurityDomain:
     """Manages the content of the card; `application` is the device-management one."""
 
@@ -157,13 +85,18 @@ class SecurityDomain:
         self._loading = Pieces(memory, "load")
         self._personalising = Pieces(memory, "store")
         self._data = CardData(memory)
+        self._registry = Registry(memory)
         self.keys = DomainKeys(memory)
-        self._listed = 0  # entries of the last listing that were told already
 
     @property
-    def locked(self) -> bool:
-        """Whether the device-management application must be still."""
-        return any(one.manages and is_locked(self._memory, one) for one in self.instances())
+    def state(self) -> CardState:
+        """The state of the card."""
+        return self._registry.state
+
+    @property
+    def still(self) -> bool:
+        """Whether the device-management application must do nothing."""
+        return any(one.manages and self._registry.is_still(one.aid) for one in self.instances())
 
     def handlers(self) -> dict[bytes, tuple[SecurityLevel, Handler]]:
         """Give who takes secured packets: for each TAR the least security and what is done."""
@@ -171,14 +104,14 @@ class SecurityDomain:
             ISSUER_DOMAIN_TAR: (SecurityLevel(), self._run)
         }
         for instance in self.instances():
-            if not is_locked(self._memory, instance):
+            if not self._registry.is_still(instance.aid):
                 handler = self._message if instance.manages else partial(self._told, instance.aid)
                 found |= dict.fromkeys(instance.tars, (instance.level, handler))
         return found
 
     def instances(self) -> tuple[Instance, ...]:
         """Give the applications of the registry."""
-        return registered(self._memory)
+        return self._registry.instances()
 
     def requester(self, beginning: bytes) -> Requester | None:
         """Give another application whose AID begins so, to be selected."""
@@ -192,9 +125,9 @@ class SecurityDomain:
         The right has two halves: a privilege, given at its installation, and a rule of the policy.
         """
         caller = next((one for one in self.instances() if one.aid == aid), None)
-        if caller is None or not caller.may_ask or is_locked(self._memory, caller):
+        if caller is None or not caller.may_ask or self._registry.is_still(caller.aid):
             raise PeerError("without the right to ask", answer=SW.SECURITY_NOT_SATISFIED)
-        if self.locked:
+        if self.still:
             raise PeerError("nobody is there to ask", answer=SW.CONDITIONS_NOT_SATISFIED)
         self._application.asked(aid)
 
@@ -219,41 +152,59 @@ class SecurityDomain:
         try:
             with self._memory.transaction():
                 command = globalplatform.decode(apdu)
+                self._check_state(command)
                 if isinstance(command, GetStatus):
-                    return self._get_status(command)
+                    return self._registry.listing(command)
                 if isinstance(command, PutKey):
                     return ResponseApdu(SW.OK, self.keys.put(command, cipher))
                 return ResponseApdu(SW.OK, self._do(command))
         except CardsyncError as exc:
             return ResponseApdu(status_word(exc))
 
+    def _check_state(self, command: globalplatform.Command) -> None:
+        """Raise `PeerError` (6985) for what a locked card does not do. Clauses 5.1.1.4, 5.1.1.5."""
+        terminated = self.state is CardState.TERMINATED
+        allowed = isinstance(command, GetData if terminated else _WHEN_LOCKED)
+        if self.state >= CardState.CARD_LOCKED and not allowed:
+            raise PeerError("the card is locked", answer=SW.CONDITIONS_NOT_SATISFIED)
+
     def _do(self, command: _Simple) -> bytes:
         match command:
-            case InstallForLoad():
-                answer = self._install_for_load(command)
             case Load():
                 answer = self._load(command)
-            case InstallForInstall():
-                answer = self._install(command)
-            case InstallForPersonalization():
-                answer = self._personalise(command)
             case StoreData():
                 answer = self._store_data(command)
             case Delete():
                 answer = self._delete(command)
+            case DeleteKey():
+                answer = self.keys.delete(command)
             case SetStatus():
-                answer = self._set_status(command)
+                answer = self._registry.set_status(command)
             case GetData():
                 answer = self._data.object(command.tag, len(self.instances()))
+            case _:
+                answer = self._install_step(command)
         return answer
 
-    def _install_for_load(self, command: InstallForLoad) -> bytes:
-        if self._memory.read(_cell(_LOAD_FILES, command.load_file)):
-            raise PeerError("the load file is there already", answer=SW.CONDITIONS_NOT_SATISFIED)
-        if len(self._memory.names(_LOAD_FILES)) >= _MOST_LOAD_FILES:
+    def _install_step(self, command: globalplatform.Install) -> bytes:
+        """INSTALL of any kind. Clause 11.5."""
+        match command:
+            case InstallForLoad():
+                self._install_for_load(command)
+            case InstallForInstall():
+                self._install(command)
+            case InstallForMakeSelectable():
+                self._registry.make_selectable(command.application)
+            case InstallForPersonalization():
+                self._personalise(command)
+        return b"\0"
+
+    def _install_for_load(self, command: InstallForLoad) -> None:
+        """Wait for a load file; one with the same AID works on until the new one is whole."""
+        others = [aid for aid in self._registry.load_files() if aid != command.load_file]
+        if len(others) >= _MOST_LOAD_FILES:
             raise PeerError("too many load files", answer=SW.NOT_ENOUGH_MEMORY)
         self._loading.begin(command.load_file)
-        return b"\0"
 
     def _load(self, command: Load) -> bytes:
         """Take the next block; a block that came already is taken as done."""
@@ -261,14 +212,16 @@ class SecurityDomain:
         if whole is not None:
             aid, data = whole
             image = ApplicationImage.decode(globalplatform.load_file_of(data))
-            self._memory.write(_cell(_LOAD_FILES, aid), image.encode())
+            if image.machine > MACHINE:
+                raise PeerError("it needs another machine", answer=SW.INCORRECT_DATA)
+            self._registry.write_load_file(aid, image.encode())
         return b"\0"
 
-    def _install(self, command: InstallForInstall) -> bytes:
-        if not self._memory.read(_cell(_LOAD_FILES, command.load_file)):
+    def _install(self, command: InstallForInstall) -> None:
+        if command.load_file not in self._registry.load_files():
             raise PeerError("no such load file", answer=SW.REFERENCED_DATA_NOT_FOUND)
         self._check_installable(command)
-        toolkit = command.parameters.toolkit
+        toolkit = command.parameters.any_toolkit()
         tars = toolkit.tars if toolkit else ()
         if set(tars) & set(self.handlers()) or any(tar[0] == _REMOTE_FILES for tar in tars):
             raise PeerError("a TAR is taken", answer=SW.INCORRECT_DATA)
@@ -277,23 +230,21 @@ class SecurityDomain:
         level = level if SecurityLevel().admits(level) else SecurityLevel()
         module, privileges = command.module, command.privileges
         named = Instance(command.application, command.load_file, level, tars, module, privileges)
-        self._memory.write(_cell(_INSTANCES, named.aid), named.encode())
-        return b"\0"
+        self._registry.write_instance(named, selectable=command.selectable)
 
     def _check_installable(self, command: InstallForInstall) -> None:
         """Let each AID be there once, and one device-management application at most."""
         there, manages = self.instances(), command.module == MODULE_AID
         taken = any(one.aid == command.application or (manages and one.manages) for one in there)
-        if taken or command.module not in _MODULES:
+        if taken or command.module not in MODULES:
             raise PeerError("not installable", answer=SW.CONDITIONS_NOT_SATISFIED)
         if len(there) >= _MOST_INSTANCES:
             raise PeerError("too many applications", answer=SW.NOT_ENOUGH_MEMORY)
 
-    def _personalise(self, command: InstallForPersonalization) -> bytes:
+    def _personalise(self, command: InstallForPersonalization) -> None:
         if not self._manages(command.application):
             raise PeerError("no such application", answer=SW.REFERENCED_DATA_NOT_FOUND)
         self._personalising.begin(command.application)
-        return b"\0"
 
     def _manages(self, aid: bytes) -> bool:
         return any(one.aid == aid and one.manages for one in self.instances())
@@ -310,69 +261,16 @@ class SecurityDomain:
     def _delete(self, command: Delete) -> bytes:
         """Delete an application, or a load file that nothing was made of or with what was."""
         made = [one for one in self.instances() if one.load_file == command.aid]
-        load_file = _cell(_LOAD_FILES, command.aid)
-        if self._memory.read(load_file):
+        if command.aid in self._registry.load_files():
             if made and not command.related:
                 raise PeerError("it is in use", answer=SW.CONDITIONS_NOT_SATISFIED)
-            self._memory.write(load_file, b"")
+            self._registry.write_load_file(command.aid, b"")
         else:
             made = [one for one in self.instances() if one.aid == command.aid]
             if not made:
                 raise PeerError("no such AID", answer=SW.REFERENCED_DATA_NOT_FOUND)
         for instance in made:
-            self._memory.write(_cell(_INSTANCES, instance.aid), b"")
-            self._memory.write(_cell(_LOCKED, instance.aid), b"")
+            self._registry.remove_instance(instance.aid)
             if instance.manages:
                 self._application.removed()
         return b"\0"
-
-    def _set_status(self, command: SetStatus) -> bytes:
-        """Lock an application or let it go again; other states it takes by itself. Clause 11.10."""
-        aids = [one.aid for one in self.instances()]
-        if command.part != RegistryPart.APPLICATIONS or command.state & 0x7F not in {
-            0x03,
-            _SELECTABLE,
-        }:
-            raise PeerError("no such state", answer=SW.CONDITIONS_NOT_SATISFIED)
-        if command.aid not in aids:
-            raise PeerError("no such application", answer=SW.REFERENCED_DATA_NOT_FOUND)
-        locked = b"\1" if command.state & _LOCK else b""
-        self._memory.write(_cell(_LOCKED, command.aid), locked)
-        return b""
-
-    def _get_status(self, command: GetStatus) -> ResponseApdu:
-        """List what of one part of the registry has an AID that begins as asked. Clause 11.4.
-
-        What does not fit one answer comes with the next command, which asks for what follows.
-        """
-        found = [one.encode() for one in self._entries(command) if one.aid.startswith(command.aid)]
-        start = self._listed if command.following else 0
-        self._listed = 0
-        if not found[start:]:
-            raise PeerError("nothing is listed", answer=SW.REFERENCED_DATA_NOT_FOUND)
-        answer = b""
-        for number, entry in enumerate(found[start:], start):
-            if answer and len(answer) + len(entry) > _MOST_LISTED:
-                self._listed = number
-                return ResponseApdu(MORE_DATA, answer)
-            answer += entry
-        return ResponseApdu(SW.OK, answer)
-
-    def _entries(self, command: GetStatus) -> list[RegistryEntry]:
-        """Give the entries of one part of the registry."""
-        if command.part is RegistryPart.ISSUER_SECURITY_DOMAIN:
-            return [RegistryEntry(OWN_AID, _SECURED, _PRIVILEGES)]
-        if command.part is RegistryPart.APPLICATIONS:
-            return [self._entry(one) for one in self.instances()]
-        modules = _MODULES if command.part is RegistryPart.LOAD_FILES_AND_MODULES else ()
-        names = self._memory.names(_LOAD_FILES)
-        aids = [bytes.fromhex(name[len(_LOAD_FILES) :]) for name in names]
-        return [RegistryEntry(aid, _LOADED, modules=modules) for aid in aids]
-
-    def _entry(self, one: Instance) -> RegistryEntry:
-        state = _SELECTABLE | (_LOCK if is_locked(self._memory, one) else 0)
-        return RegistryEntry(one.aid, state, one.privileges, one.load_file)
-
-
-def _cell(kind: str, aid: bytes) -> str:
-    return kind + aid.hex()

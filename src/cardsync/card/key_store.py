@@ -13,13 +13,15 @@ from cardsync.errors import LocalError, PeerError
 from cardsync.octets.apdu import SW
 from cardsync.octets.reader import Reader
 from cardsync.ota.channel_keys import ChannelKeys, KeyCipher, KeyKind, check_value
-from cardsync.ota.globalplatform import PutKey
+from cardsync.ota.key_commands import DeleteKey, PutKey
 from cardsync.ota.security import Algorithm, Key, KeySet
 
-_CHANNEL, _SEQUENCE, _KIK = "channel key:", "sequence:", "kik:"
+_CHANNEL, _SEQUENCE, _KIK, _FAILED = "channel key:", "sequence:", "kik:", "failed:"
 _LAST_KEY_SET = 15  # key versions 01 to 0F are of secured packets. TS 102 225 annex A
 _MOST_VERSIONS = 16
 _KEYS = 3  # of a version
+_MOST_FAILURES = 32  # of hosts that do not prove themselves, one after the other
+_METHOD_BLOCKED = 0x6983
 
 
 def write_channel_keys(memory: Memory, keys: ChannelKeys) -> None:
@@ -33,6 +35,7 @@ def write_channel_keys(memory: Memory, keys: ChannelKeys) -> None:
     if memory.read(name) != octets:
         memory.write(name, octets)
         memory.write(f"{_SEQUENCE}{keys.version:02x}", b"")
+        memory.write(f"{_FAILED}{keys.version:02x}", b"")
 
 
 def write_key_cipher(memory: Memory, number: int, cipher: KeyCipher) -> None:
@@ -64,6 +67,22 @@ class DomainKeys:
         """Count one session more."""
         value = (self.sequence(version) + 1).to_bytes(3, "big")
         self._memory.write(f"{_SEQUENCE}{version:02x}", value)
+
+    def check_failures(self, version: int) -> None:
+        """Raise `PeerError` (6983) for keys that too many hosts have tried without success."""
+        if self._failures(version) >= _MOST_FAILURES:
+            raise PeerError("the keys are blocked", answer=_METHOD_BLOCKED)
+
+    def count_failure(self, version: int) -> None:
+        """Count a host that did not prove itself."""
+        self._memory.write(f"{_FAILED}{version:02x}", bytes([self._failures(version) + 1]))
+
+    def forget_failures(self, version: int) -> None:
+        """Begin to count anew: a host has proved itself."""
+        self._memory.write(f"{_FAILED}{version:02x}", b"")
+
+    def _failures(self, version: int) -> int:
+        return int.from_bytes(self._memory.read(f"{_FAILED}{version:02x}"), "big")
 
     def key_cipher(self, number: int) -> KeyCipher | None:
         """Give the key under which keys come in packets of a key set, None if it has none."""
@@ -110,6 +129,19 @@ class DomainKeys:
             self._remove(command.replaces)
         return bytes([command.version]) + b"".join([check_value(kind, key) for key in keys])
 
+    def delete(self, command: DeleteKey) -> bytes:
+        """DELETE the keys of a version; the last version stays, else nobody had a key.
+
+        Raises `PeerError`: 6A88 for a version that is not there, 6985.
+        """
+        there = self.keys().keys() | read_key_sets(self._memory).keys()
+        if command.version not in there:
+            raise PeerError("no such version", answer=SW.REFERENCED_DATA_NOT_FOUND)
+        if command.identifier is not None or len(there) == 1:
+            raise PeerError("these keys stay together", answer=SW.CONDITIONS_NOT_SATISFIED)
+        self._remove(command.version)
+        return b"\0"
+
     def _check_version(self, command: PutKey) -> None:
         """Raise `PeerError` if a version cannot be added, or put in the place of another."""
         there = self.keys().keys() | read_key_sets(self._memory).keys()
@@ -134,8 +166,9 @@ class DomainKeys:
         write_key_cipher(self._memory, version, KeyCipher(kind, keys[2]))
 
     def _remove(self, version: int) -> None:
-        for name in (f"{_CHANNEL}{version:02x}", f"{_SEQUENCE}{version:02x}", f"{_KIK}{version}"):
-            self._memory.write(name, b"")
+        for kind in (_CHANNEL, _SEQUENCE, _FAILED):
+            self._memory.write(f"{kind}{version:02x}", b"")
+        self._memory.write(f"{_KIK}{version}", b"")
         if _is_key_set(version):
             self._memory.write(f"key:{version}", b"")
             forget_counter(self._memory, version)

@@ -54,11 +54,12 @@ class RemoteFiles:
 
     def _run(self, accepted: Accepted) -> bytes:
         script = _Script(self._memory, self._instructions, accepted.tar)
-        return scripts.run(accepted.data, script.transact)
+        # Without Le an answer waits for GET RESPONSE. TS 102 226 clause 5.1.1
+        return scripts.run(accepted.data, script.transact, hidden=True)
 
 
 class _Script:
-    """One script: its selection, and what waits for GET RESPONSE."""
+    """One script and its selection."""
 
     def __init__(self, memory: Memory, instructions: Instructions, tar: bytes) -> None:
         self._memory = memory
@@ -67,22 +68,17 @@ class _Script:
         self._at: Selection = instructions.start()
         if tar == USIM_TAR:
             self._at.by_identifier(bytes.fromhex(CURRENT_ADF))
-        self._waiting = b""
 
     def transact(self, apdu: CommandApdu) -> ResponseApdu:
         """Do one command; what fails has changed nothing."""
-        if apdu.ins == Ins.GET_RESPONSE:
-            return self._get_response(apdu)
         try:
             with self._memory.transaction():
                 response = self._do(apdu)
         except CardsyncError as exc:
             response = ResponseApdu(status_word(exc))
         if self._sim:
-            response = ResponseApdu(translated(response.sw, apdu.ins), response.data)
-        self._waiting = response.data
-        # Without Le the answer waits; a compact script asks for it by GET RESPONSE. Clause 5.1.1
-        return response if apdu.le is not None else ResponseApdu(response.sw)
+            return ResponseApdu(translated(response.sw, apdu.ins), response.data)
+        return response
 
     def _do(self, apdu: CommandApdu) -> ResponseApdu:
         if apdu.ins not in _OFFERED:
@@ -96,10 +92,3 @@ class _Script:
                 raise PeerError("no channels", answer=SW.CHANNEL_NOT_SUPPORTED)
             found = self._instructions.at(self._at, apdu)
         return found or ResponseApdu(SW.INS_NOT_SUPPORTED)
-
-    def _get_response(self, apdu: CommandApdu) -> ResponseApdu:
-        length = apdu.le or 256
-        octets, self._waiting = self._waiting[:length], self._waiting[length:]
-        if not octets:
-            return ResponseApdu(SW.CONDITIONS_NOT_SATISFIED)
-        return ResponseApdu(SW.OK, octets)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from cardsync.card.status import status_word
 from cardsync.errors import PeerError
-from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
+from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
 from cardsync.ota import script
 
 _EXPANDED = (script.Tag.COMMAND_SCRIPT, script.Tag.COMMAND_SCRIPT_INDEFINITE)
@@ -18,8 +18,37 @@ Transact = Callable[[CommandApdu], ResponseApdu]
 """Does one command; what fails has changed nothing."""
 
 
-def run(data: bytes, transact: Transact) -> bytes:
+class _Waiting:
+    """Does the commands of a script, and keeps what an answer has for GET RESPONSE.
+
+    With `hidden` the answer to a command without Le is there for GET RESPONSE only.
+    """
+
+    def __init__(self, transact: Transact, *, hidden: bool) -> None:
+        self._transact = transact
+        self._hidden = hidden
+        self._octets = b""
+
+    def transact(self, apdu: CommandApdu) -> ResponseApdu:
+        """Do one command."""
+        if apdu.ins == Ins.GET_RESPONSE:
+            return self._rest(apdu.le or 256)
+        response = self._transact(apdu)
+        self._octets = response.data
+        if self._hidden and apdu.le is None:
+            return ResponseApdu(response.sw)
+        return response
+
+    def _rest(self, length: int) -> ResponseApdu:
+        octets, self._octets = self._octets[:length], self._octets[length:]
+        if not octets:
+            return ResponseApdu(SW.CONDITIONS_NOT_SATISFIED)
+        return ResponseApdu(SW.OK, octets)
+
+
+def run(data: bytes, transact: Transact, *, hidden: bool = False) -> bytes:
     """Run a script; give the additional response data of its proof of receipt."""
+    transact = _Waiting(transact, hidden=hidden).transact
     if data[:1] and data[0] in _EXPANDED:
         return _expanded(data, transact)
     try:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from cardsync.card import tree
-from cardsync.card.domain import is_locked, registered
 from cardsync.card.files import ADF_USIM, MF, cell
 from cardsync.card.key_store import DomainKeys
 from cardsync.card.memory import Memory
 from cardsync.card.pin import ADM1, PIN1, PIN2, Pin, read_pin
 from cardsync.card.policy_store import PolicyStore
+from cardsync.card.registry import Registry
 from cardsync.card.secured import read_key_sets
 from cardsync.card.tree import TREE, File
 from cardsync.octets.semi import unswapped
@@ -44,9 +44,10 @@ def _counter(memory: Memory, number: int) -> int:
 
 
 def _applications(memory: Memory) -> Iterator[str]:
-    for one in registered(memory):
+    registry = Registry(memory)
+    for one in registry.instances():
         tars = ", ".join([tar.hex().upper() for tar in one.tars])
-        state = ", locked" if is_locked(memory, one) else ""
+        state = ", locked" if registry.is_still(one.aid) else ""
         yield f"application {one.aid.hex().upper()}: TAR {tars}{state}"
     digest = PolicyStore(memory).digest()
     if digest:

@@ -17,6 +17,7 @@ from cardsync.card.files import MF, cell
 from cardsync.card.instructions import Instructions
 from cardsync.card.management import LocalManagement, is_by_name, is_selection
 from cardsync.card.memory import Memory
+from cardsync.card.registry import CardState
 from cardsync.card.remote_files import RemoteFiles
 from cardsync.card.requester import Requester
 from cardsync.card.secured import SecuredMessages
@@ -110,12 +111,13 @@ class Uicc:
             return self._as_sim(apdu, exact)
         told = MessageClass.decode(apdu.cla)
         channel = self._instructions.channels.get(told.channel)
-        selected = self._select_application(channel, apdu) if is_by_name(apdu) else None
+        selected = self._select_application(channel, apdu)
         if selected is not None:
             return selected
         found = channel.application.do(apdu) if channel.application else None
         if found is not None:
             return found
+        self._check_state(apdu)
         if told.secured:
             raise PeerError("no secure messaging with files", answer=_NO_SECURE_MESSAGING)
         if told.proprietary and apdu.ins in self._TOOLKIT:
@@ -125,15 +127,26 @@ class Uicc:
             return self._instructions.status(channel, apdu, exact=exact)
         return self._upon_files(channel, told, apdu, exact)
 
+    def _check_state(self, apdu: CommandApdu) -> None:
+        """Raise `PeerError` (6985) for all but the management of a locked card.
+
+        GlobalPlatform clauses 5.1.1.4 and 5.1.1.5: it is unlocked from the reader or over the air.
+        """
+        state, managed = self._domain.state, apdu.ins == Ins.ENVELOPE
+        if state is CardState.TERMINATED or (state is CardState.CARD_LOCKED and not managed):
+            raise PeerError("the card is locked", answer=SW.CONDITIONS_NOT_SATISFIED)
+
     def _select_application(self, channel: Channel, apdu: CommandApdu) -> ResponseApdu | None:
         """Let an application take a channel: the issuer security domain, or one of its own.
 
         None for those of the file system. GlobalPlatform 2.3 clause 11.9.
         """
-        taker: LocalManagement | Requester | None = self._domain.requester(apdu.data)
+        taker: LocalManagement | Requester | None = None
         if is_selection(apdu):
             iccid = self._memory.read(cell(f"{MF}/2FE2"))
             taker = LocalManagement(lambda: self._domain, iccid)
+        elif is_by_name(apdu) and self._domain.state < CardState.CARD_LOCKED:
+            taker = self._domain.requester(apdu.data)
         if taker is None:
             return None
         channel.application = taker
@@ -149,6 +162,7 @@ class Uicc:
 
     def _as_sim(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
         """Do an instruction of a terminal that takes the card for a SIM. TS 51.011."""
+        self._check_state(apdu)
         at = self._instructions.channels.get(0).selection
         if apdu.ins in self._TOOLKIT:
             return self._TOOLKIT[apdu.ins](self, apdu, exact)
@@ -188,7 +202,7 @@ class Uicc:
         """Hear the terminal's poll. TS 102 221 clause 11.1.2."""
         self._session.poll()
         waiting = len(self._answered) >= _MOST_WAITING
-        if apdu.p1 == _POLL and not waiting and not self._domain.locked:
+        if apdu.p1 == _POLL and not waiting and not self._domain.still:
             self._applet.polled()
 
     def _terminal_profile(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
@@ -198,7 +212,7 @@ class Uicc:
         self._session = CardSession()
         self._start()
         self._profiled = True
-        if not self._domain.locked:
+        if not self._domain.still:
             self._applet.powered_on(profile)
         return _OK
 
@@ -221,10 +235,12 @@ class Uicc:
         if len(self._answered) >= _MOST_WAITING:
             raise PeerError("fetch what waits first", answer=SW.BUSY)
         if told.tag != EnvelopeTag.SMS_PP_DOWNLOAD:
-            if not self._domain.locked:
+            if not self._domain.still:
                 self._applet.told(told)
             return _OK
-        handlers = self._domain.handlers() | self._remote_files.handlers()
+        handlers = dict(self._domain.handlers())
+        if self._domain.state is not CardState.CARD_LOCKED:
+            handlers |= self._remote_files.handlers()
         received = self._secured.receive_data(tpdu_of(told), handlers)
         for tpdu in received.submits:
             self._session.offer(commands.send_short_message(tpdu))

@@ -20,12 +20,16 @@ PACKAGE_AID = bytes.fromhex("F06361726473796E63 0100")
 MODULE_AID = bytes.fromhex("F06361726473796E63 0101")
 REQUESTER_MODULE_AID = bytes.fromhex("F06361726473796E63 0102")
 """Another module: its instances may ask the device-management application for what it does."""
+MODULES = (MODULE_AID, REQUESTER_MODULE_AID)
+"""What can be installed from our load file."""
 INSTANCE_AID = bytes.fromhex("F06361726473796E63 010101")
 APPLICATION_TAR = bytes.fromhex("BFFF01")
 """One of the TARs for proprietary toolkit applications. TS 101 220 annex D."""
 ISSUER_DOMAIN_TAR = bytes(3)
 """The issuer security domain, for remote application management. TS 101 220 annex D."""
 
+MACHINE = 1
+"""The level of the machine that runs policies."""
 _MAGIC = b"CSYN"
 
 

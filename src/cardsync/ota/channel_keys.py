@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.octets.apdu import SW
-from cardsync.ota.globalplatform import KeyBlock
+from cardsync.ota.key_commands import KeyBlock
 
 _CHECK = 3  # octets of a key check value
 INVALID_CHECK = 0x9485  # "invalid key check value". Clause 11.8.3.2

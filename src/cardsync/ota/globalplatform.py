@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
-from cardsync.errors import LocalError, PeerError
+from cardsync.errors import LocalError
 from cardsync.octets import tlv
 from cardsync.octets.apdu import SW, CommandApdu, Ins
-from cardsync.octets.reader import Reader
 from cardsync.ota.install import (
     CLA,
     InstallForInstall,
     InstallForLoad,
+    InstallForMakeSelectable,
     InstallForPersonalization,
     check_aid,
     encode_lv,
@@ -24,6 +24,7 @@ from cardsync.ota.install import (
     peer_aid,
     read_tlvs,
 )
+from cardsync.ota.key_commands import KEY_TAGS, DeleteKey, PutKey
 
 _LAST = 0x80
 _LOAD_FILE = 0xC4
@@ -123,14 +124,21 @@ class Delete:
         return CommandApdu(CLA, Ins.DELETE, 0, p2, tlv.encode(_AID, self.aid))
 
     @classmethod
-    def decode(cls, apdu: CommandApdu) -> Self:
-        """Read the command."""
-        if apdu.p1 or apdu.p2 & 0x7F:
-            raise malformed("P1 or P2 of DELETE is reserved", SW.INCORRECT_P1_P2)
-        objects = read_tlvs(apdu.data)
+    def read(cls, objects: tuple[tlv.Tlv, ...], *, related: bool) -> Self:
+        """Read the objects of the command."""
         if not objects or objects[0].tag != _AID:
             raise malformed("DELETE names no AID")
-        return cls(peer_aid(objects[0].value), bool(apdu.p2))
+        return cls(peer_aid(objects[0].value), related)
+
+
+def _read_delete(apdu: CommandApdu) -> Delete | DeleteKey:
+    """Read DELETE of either kind: what it names tells which."""
+    if apdu.p1 or apdu.p2 & 0x7F:
+        raise malformed("P1 or P2 of DELETE is reserved", SW.INCORRECT_P1_P2)
+    objects = read_tlvs(apdu.data)
+    if objects and objects[0].tag in KEY_TAGS:
+        return DeleteKey.read(objects)
+    return Delete.read(objects, related=bool(apdu.p2))
 
 
 class RegistryPart(IntEnum):
@@ -144,15 +152,19 @@ class RegistryPart(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class GetStatus:
-    """GET STATUS of what begins with `aid` (may be empty), as TLVs. Clause 11.4."""
+    """GET STATUS of what begins with `aid` (may be empty). Clause 11.4.
+
+    `tagged` False asks for entries in the older form, without tags.
+    """
 
     part: RegistryPart
     aid: bytes = b""
     following: bool = False
+    tagged: bool = True
 
     def encode(self) -> CommandApdu:
         """Give the command, which must be the last of a compact script for its Le."""
-        p2 = 0x03 if self.following else 0x02
+        p2 = self.tagged << 1 | self.following
         return CommandApdu(CLA, Ins.STATUS, self.part, p2, tlv.encode(_AID, self.aid), 256)
 
     @classmethod
@@ -162,12 +174,12 @@ class GetStatus:
             part = RegistryPart(apdu.p1)
         except ValueError as exc:
             raise malformed(f"P1 {apdu.p1:02X}", SW.INCORRECT_P1_P2) from exc
-        if apdu.p2 & 0xFE != 0x02:  # the older form without tags is not offered
+        if apdu.p2 > 0x03:
             raise malformed(f"P2 {apdu.p2:02X}", SW.INCORRECT_P1_P2)
         objects = read_tlvs(apdu.data)
         if not objects or objects[0].tag != _AID or len(objects[0].value) > 16:
             raise malformed("GET STATUS names no AID")
-        return cls(part, objects[0].value, bool(apdu.p2 & 1))
+        return cls(part, objects[0].value, bool(apdu.p2 & 1), tagged=bool(apdu.p2 & 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +207,16 @@ class RegistryEntry:
         parts += [(0x84, module) for module in self.modules]
         return tlv.encode(0xE3, b"".join(tlv.encode(tag, value) for tag, value in parts))
 
+    def encode_untagged(self) -> bytes:
+        """Give the octets of the older form: AID, state, the first privileges, any modules.
+
+        GlobalPlatform 2.1.1 table 9-22.
+        """
+        octets = encode_lv(self.aid) + bytes([self.state, *(self.privileges[:1] or b"\0")])
+        if self.modules:
+            octets += bytes([len(self.modules)]) + encode_lv(*self.modules)
+        return octets
+
     @classmethod
     def decode_all(cls, octets: bytes) -> tuple[Self, ...]:
         """Read all entries of an answer; raise `PeerError` where one lacks AID or state."""
@@ -209,63 +231,6 @@ class RegistryEntry:
         if item.tag != 0xE3 or _AID not in found or len(state) != 1:
             raise malformed("a registry entry without AID or state")
         return cls(found[_AID], state[0], found.get(0xC5, b""), found.get(0xC4, b""), modules)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyBlock:
-    """A key of PUT KEY: type (80 DES, 88 AES), ciphered component and check value.
-
-    Clause 11.8.2.3; the component of an AES key begins with the key's length (Amendment D).
-    """
-
-    kind: int
-    component: bytes
-    check: bytes = b""
-
-    def __repr__(self) -> str:
-        """Show no key, not even a ciphered one."""
-        return f"KeyBlock(kind={self.kind:#04x}, {len(self.component)} octets)"
-
-
-@dataclass(frozen=True, slots=True)
-class PutKey:
-    """PUT KEY: the keys of `version`, from `identifier` on, instead of `replaces` (0: none).
-
-    Clause 11.8.
-    """
-
-    replaces: int
-    identifier: int
-    version: int
-    keys: tuple[KeyBlock, ...]
-
-    def __post_init__(self) -> None:
-        if not self.keys:
-            raise LocalError("PUT KEY without a key")
-
-    def encode(self) -> CommandApdu:
-        """Give the command."""
-        p2 = self.identifier | (0x80 if len(self.keys) > 1 else 0)
-        data = bytes([self.version]) + b"".join(
-            bytes([key.kind]) + encode_lv(key.component, key.check) for key in self.keys
-        )
-        return CommandApdu(CLA, Ins.PUT_KEY, self.replaces, p2, data)
-
-    @classmethod
-    def decode(cls, apdu: CommandApdu) -> Self:
-        """Read the command."""
-        reader, keys = Reader(apdu.data), list[KeyBlock]()
-        try:
-            version = reader.uint8()
-            while len(reader) or not keys:
-                kind = reader.uint8()
-                component = reader.octets(reader.uint8())
-                keys.append(KeyBlock(kind, component, reader.octets(reader.uint8())))
-        except PeerError as exc:
-            raise malformed("the keys of PUT KEY are malformed") from exc
-        if (len(keys) > 1) != (apdu.p2 >= 0x80):
-            raise malformed(f"P2 {apdu.p2:02X} of PUT KEY", SW.INCORRECT_P1_P2)
-        return cls(apdu.p1, apdu.p2 & 0x7F, version, tuple(keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +252,9 @@ class SetStatus:
             part = RegistryPart(apdu.p1)
         except ValueError as exc:
             raise malformed(f"P1 {apdu.p1:02X}", SW.INCORRECT_P1_P2) from exc
-        return cls(part, peer_aid(apdu.data), apdu.p2)
+        # What stands in the data field of a command to the card itself says nothing.
+        own = part is RegistryPart.ISSUER_SECURITY_DOMAIN
+        return cls(part, apdu.data if own else peer_aid(apdu.data), apdu.p2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,24 +276,30 @@ class GetData:
 Command = (
     InstallForLoad
     | InstallForInstall
+    | InstallForMakeSelectable
     | InstallForPersonalization
     | Load
     | StoreData
     | Delete
+    | DeleteKey
     | GetStatus
     | PutKey
     | SetStatus
     | GetData
 )
 
-_INSTALL: dict[int, type[InstallForLoad | InstallForInstall | InstallForPersonalization]] = {
-    kind.P1: kind for kind in (InstallForLoad, InstallForInstall, InstallForPersonalization)
+Install = InstallForLoad | InstallForInstall | InstallForMakeSelectable | InstallForPersonalization
+_INSTALL: dict[int, type[Install]] = {
+    InstallForLoad.P1: InstallForLoad,
+    InstallForInstall.P1: InstallForInstall,
+    InstallForInstall.P1_ALONE: InstallForInstall,
+    InstallForMakeSelectable.P1: InstallForMakeSelectable,
+    InstallForPersonalization.P1: InstallForPersonalization,
 }
-_Other = Load | StoreData | Delete | GetStatus | PutKey | SetStatus | GetData
+_Other = Load | StoreData | GetStatus | PutKey | SetStatus | GetData
 _OTHERS: dict[int, type[_Other]] = {
     Ins.LOAD: Load,
     Ins.STORE_DATA: StoreData,
-    Ins.DELETE: Delete,
     Ins.STATUS: GetStatus,
     Ins.PUT_KEY: PutKey,
     Ins.SET_STATUS: SetStatus,
@@ -342,6 +315,8 @@ def decode(apdu: CommandApdu) -> Command:
         if apdu.p1 not in _INSTALL or apdu.p2:
             raise malformed(f"INSTALL {apdu.p1:02X} {apdu.p2:02X}", SW.INCORRECT_P1_P2)
         return _INSTALL[apdu.p1].decode(apdu)
+    if apdu.ins == Ins.DELETE:
+        return _read_delete(apdu)
     if apdu.ins not in _OTHERS:
         raise malformed(f"INS {apdu.ins:02X}", SW.INS_NOT_SUPPORTED)
     return _OTHERS[apdu.ins].decode(apdu)

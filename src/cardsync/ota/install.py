@@ -175,6 +175,20 @@ class InstallParameters:
             octets += tlv.encode(_UICC, toolkit)
         return octets
 
+    def any_toolkit(self) -> ToolkitParameters | None:
+        """Give the toolkit parameters; those of a SIM (CA) where there are none of a UICC.
+
+        They are the same behind the access domain. TS 102 226 clause 8.2.1.3.2.2.
+        """
+        if self.toolkit is not None or self.sim_toolkit is None:
+            return self.toolkit
+        reader = Reader(self.sim_toolkit)
+        try:
+            reader.octets(reader.uint8())
+        except PeerError as exc:
+            raise malformed("an access domain that ends too early") from exc
+        return ToolkitParameters.decode(reader.rest())
+
     @classmethod
     def decode(cls, octets: bytes) -> Self:
         """Read the octets; raise `PeerError` (6A80) where they are malformed or C9 is missing."""
@@ -233,12 +247,13 @@ class InstallForLoad:
 
 @dataclass(frozen=True, slots=True)
 class InstallForInstall:
-    """INSTALL [for install and make selectable]. Clause 11.5.2.3.2.
+    """INSTALL [for install], and [for make selectable] at once if `selectable`. Clause 11.5.2.3.2.
 
     `privileges` are 1 or 3 octets.
     """
 
     P1: ClassVar[int] = 0x0C
+    P1_ALONE: ClassVar[int] = 0x04
 
     load_file: bytes
     module: bytes
@@ -246,6 +261,7 @@ class InstallForInstall:
     parameters: InstallParameters
     privileges: bytes = b"\x00"
     token: bytes = b""
+    selectable: bool = True
 
     def __post_init__(self) -> None:
         for aid in (self.load_file, self.module, self.application):
@@ -263,7 +279,7 @@ class InstallForInstall:
             self.parameters.encode(),
             self.token,
         )
-        return CommandApdu(CLA, Ins.INSTALL, self.P1, 0, data)
+        return CommandApdu(CLA, Ins.INSTALL, self.P1 if self.selectable else self.P1_ALONE, 0, data)
 
     @classmethod
     def decode(cls, apdu: CommandApdu) -> Self:
@@ -278,7 +294,30 @@ class InstallForInstall:
             InstallParameters.decode(parameters),
             privileges,
             token,
+            apdu.p1 == cls.P1,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class InstallForMakeSelectable:
+    """INSTALL [for make selectable] of what is installed already. Clause 11.5.2.3.3."""
+
+    P1: ClassVar[int] = 0x08
+
+    application: bytes
+
+    def __post_init__(self) -> None:
+        check_aid(self.application)
+
+    def encode(self) -> CommandApdu:
+        """Give the command."""
+        data = encode_lv(b"", b"", self.application, b"\x00", b"", b"")
+        return CommandApdu(CLA, Ins.INSTALL, self.P1, 0, data)
+
+    @classmethod
+    def decode(cls, apdu: CommandApdu) -> Self:
+        """Read the command; privileges, parameters and token that it brings say nothing new."""
+        return cls(peer_aid(_read_lv(apdu.data, 6)[2]))
 
 
 @dataclass(frozen=True, slots=True)
