@@ -24,7 +24,8 @@ from policy_texts import REQUEST, compiled, example, policies, policy, rule
 ICCID = bytes.fromhex("98880000000000000000")
 TOKEN = bytes(TOKEN_LENGTH)
 URIS = st.text("abc/.:ä", max_size=60)
-DATABASES = st.builds(Database, st.sampled_from(["terminal", "imei", "iccid"]) | URIS, URIS)
+NAMED = st.sampled_from(["file:3F007F106F3A", "file:7fff6F46", "aid:A000000151", "file:", "aid:A0"])
+DATABASES = st.builds(Database, st.sampled_from(["terminal", "imei", "iccid"]) | URIS, URIS | NAMED)
 REQUESTS = st.builds(
     ResolvedRequest,
     name=st.just("all"),

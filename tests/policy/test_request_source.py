@@ -5,7 +5,7 @@ import pytest
 from cardsync.policy.faults import PolicyError
 from cardsync.policy.request_source import TRANSPORTS
 from cardsync.policy.source import read
-from cardsync.policy.values import DeviceType, Request, Retry
+from cardsync.policy.values import DatabaseType, DeviceType, Request, Retry
 from policy_texts import policy, rule
 
 RULE = rule(1, '"poll"', '{ synchronize = "all" }')
@@ -41,6 +41,35 @@ def request(old: str, new: str) -> Request:
 def test_devices(device: str, kind: DeviceType) -> None:
     """A device is named by a word or a URI. Draft clause 2, source database."""
     assert kind is request('device = "imei"', f'device = "{device}"').source.device_type
+
+
+@pytest.mark.parametrize(
+    ("database", "kind", "octets"),
+    [
+        ("devman", DatabaseType.URI, b"devman"),
+        ("file:3F007F106F3A", DatabaseType.UICC_FILE, bytes.fromhex("3F007F106F3A")),
+        ("file:7fff6f46", DatabaseType.UICC_FILE, bytes.fromhex("7FFF6F46")),
+        ("aid:A000000151", DatabaseType.AID, bytes.fromhex("A000000151")),
+    ],
+)
+def test_databases(database: str, kind: DatabaseType, octets: bytes) -> None:
+    """A database is named by a URI, a path in the card or an AID. R-14, table 8.6."""
+    found = request('database = "devman" }', f'database = "{database}" }}').source
+
+    assert (kind, octets) == found.identifier
+
+
+@pytest.mark.parametrize(
+    "database",
+    ["file:", "file:3F00", "file:6F3A", "file:3F007F1", "file:3F00/7F10", "aid:A0", "aid:x"],
+)
+def test_databases_that_are_misspelt(database: str) -> None:
+    """What begins like a path or an AID and is none is an error, with its place."""
+    with pytest.raises(PolicyError) as told:
+        read(changed(SOURCE, SOURCE.replace("devman", database)), "p.toml")
+
+    assert str(told.value).startswith(f"p.toml:{FIRST_LINE + 4}:")
+    assert 'expected a URI, "file:" and a path' in str(told.value)
 
 
 def test_notifications() -> None:

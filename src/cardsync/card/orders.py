@@ -193,12 +193,8 @@ def command_of(
         so.SynchronizationProtocol(request.protocol, request.version, request.representation),
         so.TransportList(request.transports),
         so.SynchronizationType(request.type),
-        so.SourceDatabase(
-            source_type, source, so.DatabaseIdType.URI, request.source.database.encode()
-        ),
-        so.TargetDatabase(
-            target_type, target, so.DatabaseIdType.URI, request.target.database.encode()
-        ),
+        so.SourceDatabase(source_type, source, *request.source.identifier),
+        so.TargetDatabase(target_type, target, *request.target.identifier),
         so.Notification(request.notify, request.progress or None),
         so.SessionReference(reference),
         so.AuthenticationReference(so.AuthenticationScheme.ONE_TIME_TOKEN, token),

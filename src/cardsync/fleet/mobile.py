@@ -25,8 +25,10 @@ from cardsync.syncml.devinf import ContentType, DataStore, DevInf
 from cardsync.terminal.agent import Agent, Identity
 from cardsync.terminal.databases import collectors
 from cardsync.terminal.databases.management import ManagementDatabase, Order
+from cardsync.terminal.databases.shelf import Shelf
 from cardsync.terminal.equipment import Equipment
 from cardsync.terminal.handset import UnattendedHandset
+from cardsync.terminal.links.shared import SharedLink
 from cardsync.terminal.proactive import Surroundings
 from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.information import DateTime
@@ -47,7 +49,7 @@ _FEATURES = tuple(
         Feature.OPEN_CHANNEL, Feature.CLOSE_CHANNEL, Feature.RECEIVE_DATA, Feature.SEND_DATA,
         Feature.GET_CHANNEL_STATUS, Feature.LAUNCH_BROWSER, Feature.OMA_DM,
         Feature.LOCAL_INFORMATION_BATTERY, Feature.COMPACT_DELTA,
-        Feature.SOURCE_IN_UICC, Feature.PROFILE_REFERENCE,
+        Feature.PROFILE_REFERENCE,
     }
 )  # fmt: skip
 
@@ -103,18 +105,15 @@ class Mobile:
     ) -> None:
         home = config.home
         self._config, self._report, self._done = config, report, done
-        self._capture = Capture(home / "trace.pcapng", home / "messages", live=config.live)
+        told = Capture(home / "trace.pcapng", home / "messages", live=config.live)
+        self._capture = told
         self._slot = CardSlot(home / "card.image")
         self._database = ManagementDatabase(home / "devman.sqlite")
         self._carriers = Carriers(
             Settings(config.gateway, config.authorities),
-            Taps(
-                self._capture.http,
-                self._capture.wsp,
-                self._capture.wsp_connectionless,
-                self._capture.obex,
-            ),
+            Taps(told.http, told.wsp, told.wsp_connectionless, told.obex),
         )
+        shared = SharedLink(self)
         self._agent = Agent(
             Identity(config.imei, device_information(config.imei)),
             self._database,
@@ -122,9 +121,10 @@ class Mobile:
             time.time,
             max_msg_size=config.max_msg_size,
             heard=self._message,
+            sources=Shelf(home, shared.transact),
         )
         self._equipment = Equipment(
-            self,
+            shared,
             UnattendedHandset(),
             self._agent,
             Surroundings(config.imei),

@@ -14,6 +14,7 @@ from cardsync.policy.tables import Table
 from cardsync.policy.values import (
     DEVICE_WORDS,
     Database,
+    DatabaseType,
     Parameter,
     Request,
     Retry,
@@ -59,6 +60,9 @@ USUAL_CATEGORIES = ("identity", "language")
 NOTIFICATIONS = {"none": 0, "final": 1}
 FALLBACKS = {rung.name.lower(): int(rung) for rung in Rung}
 
+_IDENTIFIERS = (
+    'a URI, "file:" and a path of the card such as 3F007F106F3A, or "aid:" and 5 to 16 octets'
+)
 _VERSION = re.compile(r"(\d)\.(\d)")
 _KEYS = (
     "protocol",
@@ -127,7 +131,10 @@ class RequestReader:
         database = self._template(inner, "database", "a URI")
         if device and device not in DEVICE_WORDS and ":" not in device and "${" not in device:
             inner.wrong("device", choice)
-        return Database(device, database)
+        found = Database(device, database)
+        if _is_misspelt(found):
+            inner.wrong("database", _IDENTIFIERS)
+        return found
 
     def _template(self, table: Table, key: str, expected: str) -> str:
         text = table.text(key, expected)
@@ -135,6 +142,12 @@ class RequestReader:
         if "\n" in text:
             table.wrong(key, f"{expected}, in one line")
         return text
+
+
+def _is_misspelt(found: Database) -> bool:
+    """Say whether a database looks like the name of a file or of an application, and is none."""
+    named = found.database.startswith(("file:", "aid:")) and "${" not in found.database
+    return named and found.identifier[0] is DatabaseType.URI
 
 
 def check_template(table: Table, key: str, text: str, parameters: dict[str, Parameter]) -> None:

@@ -204,4 +204,4 @@ def _object(value: int, tag: int = 1) -> int:
 def _database(database: Database) -> int:
     """Give the octets of a database object's value: two types, two LVs."""
     device = _DEVICE_OCTETS.get(database.device_type, len(database.device.encode()))
-    return 4 + device + len(database.database.encode())
+    return 4 + device + len(database.identifier[1])

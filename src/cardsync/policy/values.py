@@ -4,6 +4,7 @@ Code points are those of our command (docs/request-synchronization.md) where a v
 it, and the policy's own (docs/policy.md) elsewhere. Durations are whole minutes of 16 bits.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -81,9 +82,28 @@ DEVICE_WORDS = {
 }
 
 
+class DatabaseType(IntEnum):
+    """Database identifiers of the source and target database objects. Draft clause 2."""
+
+    URI = 1
+    UICC_FILE = 2
+    AID = 3
+
+
+_SHAPES = {
+    DatabaseType.UICC_FILE: re.compile("file:(3[fF]00|7[fF]{3})([0-9a-fA-F]{4}){1,5}"),
+    DatabaseType.AID: re.compile("aid:([0-9a-fA-F]{2}){5,16}"),
+}
+"""How those are written that are no URI."""
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A device and a database of it: a word of `DEVICE_WORDS` or a URI, and a URI."""
+    """A device and a database of it.
+
+    The device is a word of `DEVICE_WORDS` or a URI. The database is a URI, `file:` and a path from
+    the MF (`3F00`) or the application (`7FFF`), or `aid:` and an AID, both in hexadecimal digits.
+    """
 
     device: str
     database: str
@@ -92,6 +112,14 @@ class Database:
     def device_type(self) -> DeviceType:
         """How `device` is to be written in the command."""
         return DEVICE_WORDS.get(self.device, DeviceType.URI)
+
+    @property
+    def identifier(self) -> tuple[DatabaseType, bytes]:
+        """How `database` is to be written in the command: its type and its octets."""
+        for kind, shape in _SHAPES.items():
+            if shape.fullmatch(self.database):
+                return kind, bytes.fromhex(self.database.partition(":")[2])
+        return DatabaseType.URI, self.database.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from cardsync.terminal.ordered import (
     is_owed,
     read_order,
 )
-from cardsync.terminal.running import Heard, Identity, Means, Running
+from cardsync.terminal.running import Heard, Identity, Means, Running, Sources
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse, first
 from cardsync.toolkit.envelope import Envelope
@@ -76,12 +76,15 @@ class Agent:
         conditions: Callable[[], Conditions] = Conditions,
         max_msg_size: int = 65536,
         heard: Heard = lambda _way, _octets: None,
+        sources: Sources | None = None,
     ) -> None:
         self.result: SessionResult | None = None
         self.dropped = 0
         self._database = database
         self._clock = clock
-        self._means = Means(identity, database, carriers, clock, conditions, max_msg_size, heard)
+        self._means = Means(
+            identity, database, carriers, clock, conditions, max_msg_size, heard, sources
+        )
         self._running: dict[tuple[str, bytes], Running] = {}
         self._stuck: set[tuple[str, bytes]] = set()
         self._put_off: dict[tuple[str, bytes], float] = {}
@@ -103,7 +106,7 @@ class Agent:
 
     def _start(self, command: ProactiveCommand, card: str, consent: Consent) -> _Answer:
         """Do the checks of clause 4.2 in their order."""
-        ordered = read_order(command, self._means.identity.imei, self._means.carriers)
+        ordered = self._ordered(command, card)
         known = self._known(card, ordered.reference)
         if known is not None:
             return (self._again(known, command),)
@@ -227,7 +230,7 @@ class Agent:
             self._end(order, refused.result, None)
             return refused.result
         anchor = _anchor(self._clock(), order.reference)
-        running = self._running[_key(order)] = Running(ordered, anchor, self._means)
+        running = self._running[_key(order)] = Running(ordered, order.card, anchor, self._means)
         try:
             result = running.run()
             self.result = running.result
@@ -268,8 +271,11 @@ class Agent:
             self._put_off[card, reference] = self._clock() + _PAUSE
 
     def _read(self, order: Order) -> Ordered:
-        command = ProactiveCommand.decode(order.command)
-        return read_order(command, self._means.identity.imei, self._means.carriers)
+        return self._ordered(ProactiveCommand.decode(order.command), order.card)
+
+    def _ordered(self, command: ProactiveCommand, card: str) -> Ordered:
+        means = self._means
+        return read_order(command, means.identity.imei, means.carriers, card, means.sources)
 
     def _end(self, order: Order, result: Result, summary: Summary | None) -> None:
         """Keep the result of an order, to be told if that was asked for.

@@ -8,9 +8,10 @@ from base64 import b64encode
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cardsync.errors import PeerError
+from cardsync.octets.semi import unswapped
 from cardsync.syncml.elements import AlertCode
 from cardsync.terminal import outcome
 from cardsync.toolkit import synchronization_objects as so
@@ -58,7 +59,8 @@ class Ordered:
     the WAP gateway that the command names.
     `seconds` is the longest that it may take, `interval` the least seconds between two progress
     events, None where there shall be none. `confirmed` says that the user has to be asked,
-    `convenient` that it may wait for its constraints.
+    `convenient` that it may wait for its constraints. `source` is None for the terminal's own
+    database of the device.
     """
 
     reference: bytes
@@ -75,14 +77,36 @@ class Ordered:
     constraints: so.Constraints | None
     confirmed: bool
     convenient: bool
+    source: so.SourceDatabase | None = None
+
+    @property
+    def in_card(self) -> bool:
+        """Whether the source lies in the card."""
+        return self.source is not None and self.source.device_type == so.DeviceIdType.ICCID
 
     def __repr__(self) -> str:
         """Leave the token out."""
         return f"Ordered({self.reference.hex()}, {self.server}, {self.target}, {self.kind})"
 
 
-def read_order(command: ProactiveCommand, imei: str, transports: Container[int]) -> Ordered:
-    """Read and check a *start*, steps 3 to 10; raise `Refused` with the result that is owed."""
+class Known(Protocol):
+    """The databases of a terminal beside its own of the device."""
+
+    def has(self, source: so.SourceDatabase, *, in_card: bool) -> bool:
+        """Say whether one is there, as far as can be said before it is opened."""
+
+
+def read_order(
+    command: ProactiveCommand,
+    imei: str,
+    transports: Container[int],
+    card: str = "",
+    known: Known | None = None,
+) -> Ordered:
+    """Read and check a *start*, steps 3 to 10; raise `Refused` with the result that is owed.
+
+    `card` is the ICCID of the card that sent it.
+    """
     parts, qualifier = command.parts, command.details.qualifier
     if first(parts, so.ProfileReference) is not None:  # this terminal has no profile
         raise Refused(Result(GeneralResult.VALUES_MISSING))
@@ -92,7 +116,7 @@ def read_order(command: ProactiveCommand, imei: str, transports: Container[int])
     source = _needed(first(parts, so.SourceDatabase))
     target = _needed(first(parts, so.TargetDatabase))
     _check_protocol(protocol)
-    _check_source(source, imei)
+    other = _other(source, known, in_card=_check_device(source, imei, card))
     server = _server(target)
     mask, limit = first(parts, so.CategoryMask), first(parts, Duration)
     return Ordered(
@@ -110,6 +134,7 @@ def read_order(command: ProactiveCommand, imei: str, transports: Container[int])
         first(parts, so.Constraints),
         bool(qualifier & Qualifier.CONFIRM),
         bool(qualifier & Qualifier.WHEN_CONVENIENT),
+        other,
     )
 
 
@@ -157,17 +182,29 @@ def _check_protocol(protocol: so.SynchronizationProtocol) -> None:
         raise Refused(outcome.refused(Permanent.REPRESENTATION))
 
 
-def _check_source(source: so.SourceDatabase, imei: str) -> None:
+def _check_device(source: so.SourceDatabase, imei: str, card: str) -> bool:
+    """Refuse what is neither this terminal nor this card; say whether it is the card. RS-35."""
+    named = (source.device_type, source.device)
+    if named[0] == so.DeviceIdType.ICCID and card and unswapped(source.device) == card:
+        return True
     ours = (so.DeviceIdType.IMEI, Imei(imei).value())
-    if source.device_type != so.DeviceIdType.THIS_TERMINAL and ours != (
-        source.device_type,
-        source.device,
-    ):
+    if source.device_type != so.DeviceIdType.THIS_TERMINAL and named != ours:
         raise Refused(outcome.refused(Permanent.NOT_THIS_TERMINAL))
-    if source.database_type == so.DatabaseIdType.DEFAULT:
-        return
-    if _database(source, Permanent.SOURCE_UNKNOWN) not in DATABASES:
+    return False
+
+
+def _other(
+    source: so.SourceDatabase, known: Known | None, *, in_card: bool
+) -> so.SourceDatabase | None:
+    """Give the source, None for the terminal's own database of the device; refuse what is not."""
+    own = source.database_type == so.DatabaseIdType.DEFAULT
+    if source.database_type == so.DatabaseIdType.URI:
+        own = _database(source, Permanent.SOURCE_UNKNOWN) in DATABASES
+    if own and not in_card:
+        return None
+    if known is None or not known.has(source, in_card=in_card):
         raise Refused(outcome.refused(Permanent.SOURCE_UNKNOWN))
+    return source
 
 
 def _database(named: so.Database, otherwise: Permanent) -> str:

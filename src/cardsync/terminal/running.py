@@ -5,12 +5,15 @@ It runs in a thread of its own, or in that of its caller; meanwhile other thread
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Protocol
 
-from cardsync.errors import CardsyncError, LocalError
+from cardsync.errors import CardsyncError, ConfigError, LocalError
 from cardsync.syncml import auth, codec
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
+from cardsync.syncml.datastore import ClientDatastore
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import AlertCode, Version
 from cardsync.syncml.events import Applied, SessionResult
@@ -20,7 +23,13 @@ from cardsync.terminal.databases.management import ManagementDatabase, StorageEr
 from cardsync.terminal.ordered import Ordered
 from cardsync.toolkit.objects import Result
 from cardsync.toolkit.synchronization import Permanent, Temporary, Unable
-from cardsync.toolkit.synchronization_objects import Phase, Representation, Summary, Transport
+from cardsync.toolkit.synchronization_objects import (
+    Phase,
+    Representation,
+    SourceDatabase,
+    Summary,
+    Transport,
+)
 from cardsync.transport.carrier import Carrier, CarrierError, Failure, Relayed
 
 _CONTENT_TYPES = {Representation.XML: codec.XML}
@@ -49,6 +58,18 @@ class Identity:
         return f"IMEI:{self.imei}"
 
 
+class Sources(Protocol):
+    """The databases of a terminal beside its own of the device, and the files of its card."""
+
+    def has(self, source: SourceDatabase, *, in_card: bool) -> bool:
+        """Say whether one is there, as far as can be said before it is opened."""
+
+    def open(
+        self, source: SourceDatabase, card: str, peer: str, *, in_card: bool
+    ) -> AbstractContextManager[ClientDatastore]:
+        """Open one while it is used; raise `ConfigError` if it cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a terminal synchronizes with. `carriers` are by transport, as the command has them."""
@@ -60,6 +81,7 @@ class Means:
     conditions: Callable[[], Conditions]
     max_msg_size: int
     heard: Heard
+    sources: Sources | None = None
 
 
 class _Ended(CardsyncError):
@@ -76,11 +98,12 @@ class Running:
     `result` is what SyncML said at the end; None before it, or where it did not come to that.
     """
 
-    def __init__(self, ordered: Ordered, anchor: str, means: Means) -> None:
+    def __init__(self, ordered: Ordered, card: str, anchor: str, means: Means) -> None:
         self.result: SessionResult | None = None
         self.stop: Result | None = None
         self.started = means.clock()
         self._ordered = ordered
+        self._card = card
         self._anchor = anchor
         self._means = means
         self._so_far = Summary(Phase.CONNECTING)
@@ -91,7 +114,10 @@ class Running:
     def run(self) -> Result:
         """Synchronize to the end; give the result."""
         try:
-            return outcome.of_session(self._synchronize())
+            with self._datastore() as datastore:
+                return outcome.of_session(self._synchronize(datastore))
+        except ConfigError:
+            return outcome.refused(Permanent.SOURCE_UNKNOWN)
         except _Ended as ended:
             return ended.result
         except CarrierError as error:
@@ -116,11 +142,22 @@ class Running:
         self._told_at = now
         return self.so_far()
 
-    def _synchronize(self) -> SessionResult:
-        ordered, database = self._ordered, self._means.database
-        known = f"devinf:{ordered.server}#{ordered.target}"
+    @property
+    def _peer(self) -> str:
+        return f"{self._ordered.server}#{self._ordered.target}"
+
+    def _datastore(self) -> AbstractContextManager[ClientDatastore]:
+        """Open what is to be synchronized; the category mask is of the device's records alone."""
+        ordered, sources = self._ordered, self._means.sources
+        if ordered.source is None or sources is None:
+            return nullcontext(self._means.database.datastore(self._peer, ordered.mask))
+        return sources.open(ordered.source, self._card, self._peer, in_card=ordered.in_card)
+
+    def _synchronize(self, datastore: ClientDatastore) -> SessionResult:
+        database = self._means.database
+        known = f"devinf:{self._peer}"
         digest = sha256(repr(self._means.identity.devinf).encode()).digest()
-        config = self._config(put=database.recall(known) != digest)
+        config = self._config(datastore, put=database.recall(known) != digest)
         session = ClientSession(config)
         while (octets := session.data_to_send()) is not None:
             reply = self._exchange(session.url, config.content_type, octets)
@@ -167,10 +204,8 @@ class Running:
         if wanted.kilobytes != UNLIMITED and total > wanted.kilobytes * KILOBYTE:
             raise _Ended(outcome.unable(Unable.CONSTRAINT_NOT_MET))
 
-    def _config(self, *, put: bool) -> ClientConfig:
+    def _config(self, datastore: ClientDatastore, *, put: bool) -> ClientConfig:
         ordered, identity = self._ordered, self._means.identity
-        peer = f"{ordered.server}#{ordered.target}"
-        datastore = self._means.database.datastore(peer, ordered.mask)
         kind = AlertCode(ordered.kind) if ordered.kind else AlertCode.TWO_WAY
         request = DatabaseRequest(datastore, ordered.target, kind, self._anchor)
         return ClientConfig(
