@@ -235,7 +235,7 @@ class Stub(Synchronization):
     def __init__(self, outcome: Reply | Exception) -> None:
         self.outcome = outcome
 
-    def serve(self, body: bytes, content_type: str, query: str) -> Reply:
+    def serve(self, body: bytes, content_type: str, query: str | None) -> Reply:
         """Do as told."""
         if isinstance(self.outcome, Exception):
             raise self.outcome

@@ -16,7 +16,7 @@ from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardsync.operator.gateway import MessageCentre
-    from cardsync.operator.server import Operator
+    from cardsync.operator.server import Certificate, Operator
 
 app = typer.Typer(help="The network operator: SyncML, cards, campaigns.", no_args_is_help=True)
 
@@ -55,6 +55,17 @@ _Journal = Annotated[
 ]
 
 
+_Wsp = Annotated[
+    str | None, typer.Option(help="HOST[:PORT] of WSP; without connection at the port below.")
+]
+_Obex = Annotated[str | None, typer.Option(help="HOST[:PORT] of OBEX over TCP.")]
+_Certificate = Annotated[
+    Path | None,
+    typer.Option(help="PEM with our certificate and its chain: HTTPS in place of HTTP."),
+]
+_Key = Annotated[Path | None, typer.Option(help="PEM with the certificate's key.")]
+
+
 @app.command()
 def serve(
     *,
@@ -70,9 +81,14 @@ def serve(
     policy: _Policy = None,
     trial: _Trial = False,
     journal: _Journal = False,
+    wsp: _Wsp = None,
+    obex: _Obex = None,
+    certificate: _Certificate = None,
+    key: _Key = None,
 ) -> None:
     """Serve SyncML at /dm and pages at /; send to cards what they lack."""
     from cardsync.operator import server  # noqa: PLC0415  # fast --help
+    from cardsync.transport.doors import Doors  # noqa: PLC0415
 
     centre = None if smsc is None else _centre(smsc, system_id, number)
     wish = _Wish("[]" if cards is None else _read(cards), policy, trial=trial, alone=dsn is None)
@@ -81,8 +97,21 @@ def serve(
         background.append(lambda running: _gateway(running, centre))
     if journal:
         background.append(_tell_journal)
-    config = server.OperatorConfig(home, host, port, dsn, descriptor=listen_fd)
+    config = server.OperatorConfig(
+        home, host, port, dsn, descriptor=listen_fd, doors=Doors.read(wsp, obex),
+        certificate=_certificate(certificate, key),
+    )  # fmt: skip
     server.run(config, background=background)
+
+
+def _certificate(chain: Path | None, key: Path | None) -> "Certificate | None":
+    from cardsync.operator.server import Certificate  # noqa: PLC0415
+
+    if chain is None and key is None:
+        return None
+    if chain is None or key is None:
+        raise ConfigError("--certificate and --key are needed together")
+    return Certificate(chain, key)
 
 
 def _centre(address: str, system_id: str, number: str) -> "MessageCentre":
@@ -120,7 +149,7 @@ class _Wish:
     async def provision(self, running: "Operator") -> None:
         """Take the cards in, owe them what they lack, and say that all is ready."""
         await asyncio.to_thread(self._provision, running)
-        lines.write("ready", {"url": running.url})
+        lines.write("ready", {"url": running.url, **running.doors})
 
     def _provision(self, running: "Operator") -> None:
         from cardsync.operator import cardfile, outbox  # noqa: PLC0415

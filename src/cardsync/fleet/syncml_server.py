@@ -109,8 +109,10 @@ class SyncmlServer:
         self._last_anchor = 0
         self._devices: OrderedDict[str, _Device] = OrderedDict()
 
-    def serve(self, body: bytes, content_type: str, query: str = "") -> Reply:
+    def serve(self, body: bytes, content_type: str, query: str | None = "") -> Reply:
         """Serve one message. `query` is that of the URL: it carries our key of the session.
+
+        It is None where the carrier has no URL: then the key stands in the target of the message.
 
         Another content type is answered 415 of HTTP, and 400 what is no SyncML message at all.
         """
@@ -131,8 +133,10 @@ class SyncmlServer:
         code = error.answer or 400
         return Reply(200, content_type, server.unreadable(error.header, code, config))
 
-    def _serve(self, message: Message, digest: str, content_type: str, query: str) -> bytes:
+    def _serve(self, message: Message, digest: str, content_type: str, query: str | None) -> bytes:
         header = message.header
+        if query is None:
+            query = header.target.uri.partition("?")[2]
         device = self._device(header.source.uri)
         session = device.session
         if session.state is not None and session.state.answered(header, digest):

@@ -44,13 +44,13 @@ class App:
     """The whole as one ASGI application."""
 
     def __init__(self, database: Database, synchronization: Synchronization) -> None:
-        self._endpoint = Endpoint(synchronization)
+        self.endpoint = Endpoint(synchronization)
         self._people = build_people(database)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send each request to where it belongs."""
         if scope["type"] == "http" and scope["path"] == SYNCML_PATH:
-            await self._endpoint(scope, receive, send)
+            await self.endpoint(scope, receive, send)
         elif scope["type"] == "http" and not _is_local(scope):
             refusal = PlainTextResponse("only from this machine\n", 403, HEADERS)
             await refusal(scope, receive, send)

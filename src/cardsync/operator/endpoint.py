@@ -1,5 +1,7 @@
 """The SyncML endpoint as a plain ASGI function: what a stranger may cost is bounded here.
 
+WSP and OBEX bring their messages to `Endpoint.answer`, which has the same bounds.
+
 A body is refused by its announced length before it is read, counted while it is read, and must
 come in time. The work is done in a few threads, as many as there are database connections.
 """
@@ -56,7 +58,7 @@ class Endpoint:
                 body = await _read(receive)
             if body is None:
                 return  # the other side is gone
-            reply = await self._serve(body, content_type, scope["query_string"].decode("latin-1"))
+            reply = await self.serve(body, content_type, scope["query_string"].decode("latin-1"))
         except _Refused as refusal:
             reply, headers = refusal.reply, (*refusal.headers, (b"connection", b"close"))
         except TimeoutError:
@@ -65,7 +67,19 @@ class Endpoint:
             headers = ((b"retry-after", b"2"),)
         await _answer(send, reply, headers)
 
-    async def _serve(self, body: bytes, content_type: str, query: str) -> Reply:
+    async def answer(
+        self, body: bytes, content_type: str, query: str | None
+    ) -> tuple[int, str, bytes]:
+        """Answer a message by another carrier; `query` is that of its address, if it has one."""
+        if codec.media_type(content_type) not in TYPES:
+            return 415, _TEXT, f"send {' or '.join(TYPES)}\n".encode()
+        if len(body) > MAX_BODY:
+            return 413, _TEXT, f"at most {MAX_BODY} octets\n".encode()
+        reply = await self.serve(body, content_type, query)
+        return reply.status, reply.content_type, reply.body
+
+    async def serve(self, body: bytes, content_type: str, query: str | None) -> Reply:
+        """Serve a message; what goes wrong inside is a status too."""
         try:
             return await anyio.to_thread.run_sync(
                 self._synchronization.serve, body, content_type, query, limiter=self._limiter

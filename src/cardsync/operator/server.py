@@ -10,8 +10,9 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
+import ssl
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
 from cardsync.operator.store.seal import MasterKey
 from cardsync.operator.synchronization import Synchronization
+from cardsync.transport.doors import Doors, opened
 
 WATCH_SECONDS = 1.0
 """How often the embedded database is looked after."""
@@ -32,6 +34,29 @@ GRACE_SECONDS = 10
 """How long requests under way may take when the server ends."""
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """PEM files: the server's certificate with those between it and its authority; its key."""
+
+    chain: Path
+    key: Path
+
+    def check(self) -> None:
+        """Raise `ConfigError` unless both can be read and belong together."""
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                self.chain, self.key, password=lambda: b""
+            )
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigError(
+                f"{self.chain} and {self.key}: no certificate with its key, without a password, "
+                f"in PEM: {error}"
+            ) from error
+
+
+NO_DOORS = Doors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +75,10 @@ class OperatorConfig:
     binaries: Path | None = None
     descriptor: int | None = None
     """A listening socket that whoever started us has made; it stands in place of the port."""
+    doors: Doors = NO_DOORS
+    """Where WSP and OBEX listen, which have no TLS."""
+    certificate: Certificate | None = None
+    """With it HTTP is HTTPS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +89,8 @@ class Operator:
     cards: Cards
     url: str
     """Of the pages, such as "http://127.0.0.1:8470/"."""
+    doors: Mapping[str, str] = field(default_factory=dict)
+    """Where devices send their messages by other carriers."""
 
     @property
     def syncml_url(self) -> str:
@@ -81,6 +112,8 @@ def run(
     Raises `ConfigError` for what cannot be used, and what a `background` raises: one that ends
     ends nothing, one that fails ends the server in order.
     """
+    if config.certificate is not None:
+        config.certificate.check()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(config))
         embedded = None
@@ -91,9 +124,9 @@ def run(
             dsn = embedded.start()
         database = stack.enter_context(Database(dsn))
         cards = Cards(database, MasterKey.open(config.home / "master.key"))
-        operator = Operator(database, cards, _url(listener))
+        operator = Operator(database, cards, _url(listener, config.certificate))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(operator, listener, embedded, ready, background))
+            runner.run(_serve(operator, config, listener, embedded, ready, background))
 
 
 class _Server(uvicorn.Server):
@@ -120,27 +153,43 @@ class _Server(uvicorn.Server):
 
 async def _serve(
     operator: Operator,
+    config: OperatorConfig,
     listener: socket.socket,
     embedded: EmbeddedPostgres | None,
     ready: Callable[[Operator], None],
     background: Sequence[Background],
 ) -> None:
     application = App(operator.database, Synchronization(operator.database, operator.cards))
-    server = _Server(
-        uvicorn.Config(
-            application,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=500,
-            timeout_keep_alive=20,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        ),
-        lambda: ready(operator),
+    async with opened(config.doors, SYNCML_PATH, application.endpoint.answer) as urls:
+        operator = replace(operator, doors=urls)
+        server = _Server(_uvicorn(application, config.certificate), lambda: ready(operator))
+        await _run(server, operator, listener, embedded, background)
+
+
+def _uvicorn(application: App, certificate: Certificate | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=500,
+        timeout_keep_alive=20,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=None if certificate is None else certificate.chain,
+        ssl_keyfile=None if certificate is None else certificate.key,
     )
+
+
+async def _run(
+    server: _Server,
+    operator: Operator,
+    listener: socket.socket,
+    embedded: EmbeddedPostgres | None,
+    background: Sequence[Background],
+) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
     beside = [asyncio.create_task(start(operator)) for start in background]
@@ -191,8 +240,9 @@ def _listen(config: OperatorConfig) -> socket.socket:
         ) from error
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, certificate: Certificate | None) -> str:
+    scheme = "http" if certificate is None else "https"
     host, port = listener.getsockname()[:2]
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"

@@ -65,8 +65,10 @@ class Synchronization:
         self._cards = cards
         self._clock = clock
 
-    def serve(self, body: bytes, content_type: str, query: str) -> Reply:
+    def serve(self, body: bytes, content_type: str, query: str | None) -> Reply:
         """Serve one message. `query` is that of the URL: it carries our key of the session.
+
+        It is None where the carrier has no URL: then the key stands in the target of the message.
 
         What is no SyncML message is answered 400, another content type 415.
         """
@@ -99,7 +101,7 @@ class _Exchange:
         self._allowed: str | None = None
         self._stores: dict[str, PostgresDatastore] = {}
 
-    def run(self, body: bytes, content_type: str, query: str) -> Reply:
+    def run(self, body: bytes, content_type: str, query: str | None) -> Reply:
         """Serve the message, or give the reply that it got before."""
         digest = fingerprint(body)
         devices.lock(self._connection, self._header.source.uri)
@@ -121,9 +123,11 @@ class _Exchange:
             self._keep(response, session, len(body), content_type)
         return Reply(200, content_type, response.octets)
 
-    def _session(self, digest: str, query: str) -> Session | None:
+    def _session(self, digest: str, query: str | None) -> Session | None:
         """Find the session that goes on, or the one whose first message comes again."""
         header = self._header
+        if query is None:
+            query = header.target.uri.partition("?")[2]
         number, _, key = parse_qs(query).get("s", [""])[0].partition(".")
         if key and header.msg_id > 1 and number.isdecimal() and len(number) < _ID_DIGITS:
             return sessions.load(self._connection, int(number), key, header.source.uri)

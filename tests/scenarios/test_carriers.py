@@ -1,0 +1,225 @@
+"""The card orders, and the session goes by the carrier that the card wants (R-52).
+
+The operator is a process of its own with PostgreSQL; the terminal with its card is here. Between
+them is HTTP, HTTPS, WSP in both modes, through Kannel and directly, or OBEX. Kannel is real.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cardsync.card.personalisation import Subscriber, personalise
+from cardsync.card.uicc import Uicc
+from cardsync.fleet.capture import Capture
+from cardsync.fleet.carriers import Carriers, Settings, Taps
+from cardsync.fleet.mobile import device_information
+from cardsync.operator.store.embedded import EmbeddedPostgres
+from cardsync.syncml.record import Application, Parameter, Record
+from cardsync.terminal.agent import Agent, Identity
+from cardsync.terminal.databases.management import ManagementDatabase
+from certificates import Authority
+from mobiles import (
+    ENDS,
+    HEAD,
+    IMEI,
+    KEYS,
+    LOADING,
+    SYNC_NOW,
+    Mobile,
+    Sender,
+    compact,
+    personalising,
+    policy_group,
+    receive,
+    trigger,
+    variables,
+)
+from peers import need
+
+_PATIENCE = 120.0
+_CARDS = [f"89882110000000100{number:02}" for number in range(20)]
+_numbers = count()
+RECORDS: tuple[Record, ...] = (
+    Parameter("./DevInfo/DevId", IMEI),
+    Parameter("./DevInfo/Lang", "en"),
+    *[Application(f"app{n}", f"App {n}", "1.0", 1000 + n) for n in range(300)],
+)
+
+
+def cards() -> str:
+    """Give the list of the maker of cards."""
+    keys = [{"number": 1, "kic": KEYS.kic.octets.hex(), "kid": KEYS.kid.octets.hex()}]
+    return json.dumps([{"iccid": one, "imsi": one[-15:], "keys": keys} for one in _CARDS])
+
+
+@contextmanager
+def operator(home: Path, dsn: str, *options: str) -> Iterator[dict[str, str]]:
+    """Run an operator; give what it says when it is ready."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "cardsync", "operator", "serve", "--home", str(home)),
+            *("--dsn", dsn, "--port", "0", "--cards", "-", *options),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(_PATIENCE, process.kill)
+    watchdog.start()
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(cards())
+        process.stdin.close()
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        assert 0 == process.wait()
+        watchdog.cancel()
+        process.stdout.close()
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where everything is."""
+
+    ready: dict[str, str]
+    tls: dict[str, str]
+    authority: Path
+
+    def get(self, path: str) -> Any:
+        """Ask the operator's API."""
+        with urllib.request.urlopen(self.ready["url"] + path, timeout=30) as reply:
+            return json.loads(reply.read())
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    """Run a database and two operators: with plain HTTP, WSP and OBEX, and with HTTPS."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cardsync-")))
+        home.chmod(0o711)
+        embedded = EmbeddedPostgres(home / "postgres")
+        stack.callback(embedded.stop)
+        dsn, places = embedded.start(), ("--wsp", "127.0.0.1:0", "--obex", "127.0.0.1:0")
+        plain = stack.enter_context(operator(home, dsn, *places))
+        authority = Authority(home)
+        pem = str(authority.issue("127.0.0.1"))
+        tls = stack.enter_context(operator(home, dsn, "--certificate", pem, "--key", pem))
+        yield Network(plain, tls, authority.path)
+
+
+@dataclass
+class Phone:
+    """A terminal with a card of its own, whose policy names transports and an address."""
+
+    folder: Path
+    transports: list[str]
+    url: str
+    settings: Settings
+    records: tuple[Record, ...] = RECORDS
+    events: int = 0
+    iccid: str = field(default_factory=lambda: _CARDS[next(_numbers)])
+
+    def __post_init__(self) -> None:
+        """Make it."""
+        self.capture = Capture(self.folder / "trace.pcapng", self.folder / "messages")
+        self.database = ManagementDatabase(self.folder / "devman.sqlite")
+        self.database.update(self.records, full=True)
+        hears = self.capture
+        taps = Taps(hears.http, hears.wsp, hears.wsp_connectionless, hears.obex)
+        self.carriers = Carriers(self.settings, taps)
+        self.agent = Agent(
+            Identity(IMEI, device_information(IMEI)),
+            self.database,
+            self.carriers.by_transport,
+            lambda: 1_000_000.0,
+            heard=self.capture.message,
+        )
+        self.sender = Sender()
+        self.mobile = Mobile(self._card(), self.agent)  # type: ignore[arg-type]  # the real one
+
+    def _card(self) -> Uicc:
+        """Load application and policy over the air."""
+        text = HEAD.replace("https://dm.operator.example/s", self.url)
+        text = text.replace('["https", "http"]', json.dumps(self.transports)) + SYNC_NOW + ENDS
+        card = Uicc(personalise(Subscriber(self.iccid, self.iccid[-15:]), [KEYS]))
+        for script in (compact(*LOADING), compact(*personalising(policy_group(text)))):
+            self.sender.proof(receive(card, self.sender.messages(script)).data)
+        return card
+
+    def synchronize(self) -> str:
+        """Let the operator's short message set the card off; give the result that it hears."""
+        self.mobile.on()
+        self.mobile.message(trigger(self.sender))
+        told = [self.agent.run(order).value().hex().upper() for order in self.agent.waiting()]
+        for reference, event in self.agent.owed(self.iccid):
+            self.events += 1
+            taken = self.mobile.equipment.status_event(event, self.mobile.now)
+            self.agent.told(self.iccid, reference, taken=taken)
+        return told[0] if told else "none"
+
+    def close(self) -> None:
+        """End the capture."""
+        self.carriers.close()
+        self.database.close()
+        self.capture.close()
+
+
+@contextmanager
+def phone(folder: Path, transports: list[str], url: str, **settings: str) -> Iterator[Phone]:
+    """Give a phone."""
+    made = Phone(folder, transports, url, Settings(**settings))  # type: ignore[arg-type]  # words only
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def is_equal(network: Network, phone: Phone) -> bool:
+    """Say whether the operator has what the terminal may show, and the card has heard of it."""
+    device = next(
+        one for one in network.get("api/devices") if one["name"].removeprefix("IMEI:") == IMEI
+    )
+    databases = network.get(f"api/devices/{device['device_id']}")["databases"]
+    theirs = [one["digest"] for one in databases if one["name"] == "devman"]
+    mask = 0x0013
+    heard = variables(phone.mobile.card)["good"], phone.events
+    return ([phone.database.digest(mask)], (1, 1)) == (theirs, heard)
+
+
+def tshark(trace: Path, *arguments: str) -> list[str]:
+    """Let tshark read a trace; give its lines."""
+    command = [need("tshark"), "-r", str(trace), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def local(url: str) -> str:
+    """Give where the SyncML of an operator is."""
+    return f"{url}dm"
+
+
+@pytest.mark.parametrize("transport", ["http", "https", "wsp", "wsp-connectionless", "obex"])
+def test_each_carrier(network: Network, tmp_path: Path, transport: str) -> None:
+    """A whole session, ordered by the card, by each carrier: both sides have the same."""
+    urls = network.ready | {"http": local(network.ready["url"]), "https": local(network.tls["url"])}
+    records = (*RECORDS, Application(f"by-{transport}", "Only this time", "2", 1))
+    with phone(
+        tmp_path, [transport], urls[transport], authorities=str(network.authority)
+    ) as device:
+        device.database.update(records, full=True)
+
+        assert "00" == device.synchronize()
+        assert is_equal(network, device)
+    assert len(list((tmp_path / "messages").iterdir())) >= 4
