@@ -239,7 +239,7 @@ class Stub(Synchronization):
         """Do as told."""
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return Reply(200, content_type, body + query.encode())
+        return Reply(200, content_type, body + (query or "").encode())
 
 
 def call(
