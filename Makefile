@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup demo test check bench format lock clean
+.PHONY: help setup demo test check bench compile pure format lock clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,12 @@ check: setup ## style, types, the walls of the house
 bench: setup ## speed, measured on this machine; see docs/benchmarks.md
 	@$(BIN)/python -m bench $(ARGS)
 
+compile: setup ## the SyncML codec as machine code, beside its sources; `make pure` undoes it
+	@sh tools/compile.sh
+
+pure: ## the SyncML codec from its sources alone
+	@sh tools/compile.sh --remove
+
 format: setup ## let ruff write the files as it wants them
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
@@ -36,5 +42,5 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --generate-hashes \
 	  --universal --python-version 3.11 --no-annotate --no-header --upgrade -o requirements.lock
 
-clean: ## take away what setup made
+clean: pure ## take away what setup and compile made
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache

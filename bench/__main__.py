@@ -4,9 +4,14 @@ import os
 import platform
 import sys
 
-from bench import codecs, journey, policy
+from bench import codecs, journey, policy, syncml
 
-BENCHMARKS = {**journey.BENCHMARKS, **codecs.BENCHMARKS, **policy.BENCHMARKS}
+BENCHMARKS = {
+    **journey.BENCHMARKS,
+    **codecs.BENCHMARKS,
+    **syncml.BENCHMARKS,
+    **policy.BENCHMARKS,
+}
 
 
 def main(names: list[str]) -> int:

@@ -317,26 +317,24 @@ def test_depth() -> None:
     assert "more than 32" in str(_refusal(USUAL + octets))
 
 
-def test_number_of_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_elements() -> None:
     """There is an upper bound, which unknown elements do not escape."""
-    monkeypatch.setattr(tree, "MAX_ELEMENTS", 20)
+    most = tree.MAX_ELEMENTS - 11  # which the message has without them
 
-    assert Message(SHORT) == _body("3D" * 9)
-    assert tree.TOO_LARGE == _body_refusal("3D" * 10).answer
+    assert Message(SHORT) == _body("3D" * most)
+    assert tree.TOO_LARGE == _body_refusal("3D" * (most + 1)).answer
 
 
-def test_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size() -> None:
     """There is an upper bound for the whole."""
-    monkeypatch.setattr("cardsync.syncml.wbxml_parser.MAX_OCTETS", 50)
-
-    assert tree.TOO_LARGE == _body_refusal("").answer
+    assert tree.TOO_LARGE == _refusal(USUAL + bytes(tree.MAX_OCTETS)).answer
 
 
-def test_string_table_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_string_table_bomb() -> None:
     """What references amount to is bounded: three octets could mean a megabyte."""
-    monkeypatch.setattr(tree, "MAX_TEXT", 100)
-    start = bytes.fromhex("02 A4 01 6A 20") + b"a" * 32
-    octets = HEADER + bytes.fromhex("46 4B 03 31 00 01 4F" + "83 00" * 4 + "01 01") + ENDS
+    start = bytes.fromhex("02 A4 01 6A 84 80 00") + b"a" * 0x10000
+    references = "83 00" * (tree.MAX_TEXT // 0x10000 + 1)
+    octets = HEADER + bytes.fromhex(f"46 4B 03 31 00 01 4F {references} 01 01") + ENDS
 
     assert tree.TOO_LARGE == _refusal(start + octets).answer
 

@@ -3,6 +3,7 @@
 Representation Protocol 1.2 clause 6, Meta-Information 1.2 clause 5.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from cardsync.syncml import device
@@ -76,9 +77,9 @@ def _nested_device(node: Node, nested: Nested) -> DevInf:
         return device.read(nested(node.text))
     except MalformedMessage as exc:
         raise Unreadable(node, f"device information: {exc}", exc.answer or BAD_FORMAT) from None
-    except Unreadable as exc:
-        reason = f"device information: {exc.reason} in {exc.node.name}"
-        raise Unreadable(node, reason, exc.answer) from None
+    except Unreadable as fault:
+        reason = f"device information: {fault.reason} in {fault.node.name}"
+        raise Unreadable(node, reason, fault.answer) from None
 
 
 def _item(node: Node, info: DevInf | None) -> Item:
@@ -109,6 +110,8 @@ def _data(node: Node) -> Data:
 
 def location(node: Node) -> Location:
     """Read a Target or a Source."""
+    if len(node.children) == 1 and node.children[0].name == "LocURI":
+        return Location(text(node.children[0]))
     parts = once(node)
     found = parts.get("Filter")
     return Location(
@@ -183,6 +186,8 @@ def meta(parts: dict[str, Node]) -> Meta | None:
 
 def _meta_fields(node: Node) -> Meta:
     """Read what stands in Meta or Data, with or without a MetInf around it."""
+    if len(node.children) == 1 and node.children[0].name == "Type":
+        return _typed(text(node.children[0]))
     parts = once(node)
     if "MetInf" in parts:
         parts = once(parts["MetInf"])
@@ -200,6 +205,12 @@ def _meta_fields(node: Node) -> Meta:
         tuple([text(child) for child in each(node, "EMI")]) if "EMI" in parts else (),
         "FieldLevel" in parts,
     )
+
+
+@lru_cache(64)
+def _typed(media_type: str) -> Meta:
+    """Give the meta-information that most items of a message have: their type, the same."""
+    return Meta(type=media_type)
 
 
 def _anchor(node: Node | None) -> Anchor | None:

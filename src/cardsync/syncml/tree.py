@@ -186,9 +186,10 @@ def text(node: Node) -> str:
 def number(node: Node) -> int:
     """Give the number that an element says in decimal digits, below 2 to the power of 64."""
     digits = node.text.strip()
-    if not digits.isdigit() or len(digits) > _MAX_DIGITS or int(digits) >> 64:
+    value = int(digits) if digits.isdigit() and len(digits) <= _MAX_DIGITS else -1
+    if not 0 <= value < 1 << 64:
         raise Unreadable(node, "not a number")
-    return int(digits)
+    return value
 
 
 def optional_text(parts: dict[str, Node], name: str) -> str | None:

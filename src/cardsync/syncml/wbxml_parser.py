@@ -66,8 +66,7 @@ class Parser:
             raise self._refusal(f"more than {MAX_OCTETS} octets", TOO_LARGE)
         try:
             self._header()
-            while not self._lists[0] or self._stack:
-                self._step()
+            self._elements()
         except (IndexError, ValueError):  # of reading beyond the end, of looking for a NUL
             self._pos = len(self._data)
             raise self._refusal("octets end too early") from None
@@ -99,31 +98,37 @@ class Parser:
         if not known:
             raise self._refusal("not the public identifier of this document", UNSUPPORTED_TYPE)
 
-    def _step(self) -> None:
-        """Read one token, with the string and the end of an element that holds just these."""
-        data, pos = self._data, self._pos
-        token = data[pos]
-        tag = token & TAG_BITS
-        if tag < FIRST_TAG:
+    def _elements(self) -> None:
+        """Read one token after the other until the root is closed."""
+        data, lists, stack = self._data, self._lists, self._stack
+        while stack or not lists[0]:
+            pos = self._pos
+            token = data[pos]
+            tag = token & TAG_BITS
+            if tag < FIRST_TAG:
+                self._pos = pos + 1
+                if token == _END:
+                    self._close()
+                else:
+                    self._global(token)
+                continue
+            node = Node(self._names[tag], pos)
             self._pos = pos + 1
-            if token == _END:
-                self._close()
-            else:
-                self._global(token)
-            return
-        node = Node(self._names[tag], pos)
-        self._pos = pos + 1
-        self._attach(node)
-        if token & (HAS_CONTENT | HAS_ATTRIBUTES) != HAS_CONTENT:
-            self._rare(node, token)
-            return
-        if data[pos + 1] == _STR_I:
-            stop = data.index(0, pos + 2)
-            if data[stop + 1] == _END:
-                node.text = self._characters(data[pos + 2 : stop])
-                self._pos = stop + 2
-                return
-        self._open(node)
+            self._attach(node)
+            if token & (HAS_CONTENT | HAS_ATTRIBUTES) != HAS_CONTENT:
+                self._rare(node, token)
+            elif data[pos + 1] != _STR_I or not self._is_string(node, pos + 2):
+                self._open(node)
+
+    def _is_string(self, node: Node, start: int) -> bool:
+        """Read an element that holds one string, as most do; False if there is more in it."""
+        data = self._data
+        stop = data.index(0, start)
+        if data[stop + 1] != _END:
+            return False
+        node.text = self._characters(data[start:stop])
+        self._pos = stop + 2
+        return True
 
     def _rare(self, node: Node, token: int) -> None:
         """Go on after the tag of an element that is empty or has attributes."""

@@ -26,7 +26,6 @@ from cardsync.syncml.tree import (
 
 _SEPARATOR: Final = " "
 _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>'
-_TO_ESCAPE: Final = re.compile(r"[&<>\r]")
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """XML 1.0 clause 2.2 knows no other characters; clause 2.11 would lose a carriage return."""
 
@@ -52,20 +51,25 @@ def parse(octets: bytes, budget: Budget) -> Node:
 
 
 class _Handlers:
-    """Builds the tree of one document while expat reads it."""
+    """Builds the tree of one document while expat reads it.
 
-    __slots__ = ("_budget", "_lists", "_parser", "_pieces", "_stack")
+    The characters that came since the last tag are in `_pieces`, where expat itself puts them.
+    """
+
+    __slots__ = ("_budget", "_left", "_lists", "_names", "_parser", "_pieces", "_stack")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._left = budget.elements
         self._stack: list[Node] = []
         self._lists: list[list[Node]] = [[]]
-        self._pieces: list[list[str]] = [[]]
+        self._pieces: list[str] = []
+        self._names: dict[str, str] = {}  # what expat calls an element: what we do, "" if unknown
         self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
+        self._parser.CharacterDataHandler = self._pieces.append
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.SkippedEntityHandler = self._skipped
 
@@ -79,6 +83,7 @@ class _Handlers:
             raise self._refusal("the encoding cannot be read") from None
         finally:
             self._let_go()
+        self._budget.elements = self._left
         return self._lists[0][0]
 
     def _let_go(self) -> None:
@@ -97,13 +102,11 @@ class _Handlers:
         )
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        space, _, local = name.rpartition(_SEPARATOR)
-        if local not in tokens.KNOWN or (space and not space.lower().startswith("syncml:")):
-            local = ""
-            if not self._stack or self._stack[-1].name == "Data":
-                raise self._refusal("an unknown element")
-        self._budget.elements -= 1
-        if self._budget.elements < 0:
+        local = self._names.get(name)
+        if local is None:
+            local = self._names[name] = _local(name)
+        self._left -= 1
+        if self._left < 0:
             raise self._refusal(f"more than {MAX_ELEMENTS} elements", TOO_LARGE)
         if len(self._stack) == MAX_DEPTH:
             raise self._refusal(f"more than {MAX_DEPTH} elements in each other")
@@ -112,19 +115,25 @@ class _Handlers:
         node.children = inside
         if local:
             self._lists[-1].append(node)
+        else:
+            self._drop()
         self._stack.append(node)
         self._lists.append(inside)
-        self._pieces.append([])
+        self._pieces.clear()
+
+    def _drop(self) -> None:
+        """Keep an unknown element out, but not the characters before it."""
+        if not self._stack or self._stack[-1].name == "Data":
+            raise self._refusal("an unknown element")
+        self._stack[-1].text += "".join(self._pieces).encode()
 
     def _end(self, _name: str) -> None:
-        pieces = self._pieces.pop()
-        inside = self._lists.pop()
         node = self._stack.pop()
-        if pieces and not inside:
-            node.text = "".join(pieces).encode()
-
-    def _characters(self, characters: str) -> None:
-        self._pieces[-1].append(characters)
+        if self._lists.pop():
+            node.text = b""  # what stands between elements says nothing
+        elif self._pieces:
+            node.text += "".join(self._pieces).encode()
+        self._pieces.clear()
 
     def _doctype(self, _name: str, _system: str | None, _public: str | None, inside: int) -> None:
         if inside:
@@ -132,6 +141,13 @@ class _Handlers:
 
     def _skipped(self, *_entity: object) -> None:
         raise self._refusal("an unknown entity")
+
+
+def _local(name: str) -> str:
+    """Give the name that an element has in our tables; "" for one that is in none."""
+    space, _, local = name.rpartition(_SEPARATOR)
+    known = local in tokens.KNOWN and (not space or space.lower().startswith("syncml:"))
+    return local if known else ""
 
 
 def _starts(names: tuple[str, ...], spaces: dict[str, str]) -> dict[str, bytes]:
@@ -147,11 +163,14 @@ def _ends(starts: dict[str, bytes]) -> dict[str, bytes]:
     return {name: f"</{name}>".encode() for name in starts}
 
 
-def _escape(found: re.Match[str]) -> str:
-    return _ESCAPES[found[0]]
+def _escape(octets: bytes) -> bytes:
+    """Write what would be markup, or be lost, as references."""
+    for plain, escape in _ESCAPES:
+        octets = octets.replace(plain, escape)
+    return octets
 
 
-_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_ESCAPES: Final = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;"))
 _OF_METINF: Final = dict.fromkeys(tokens.METINF_CHILDREN, tokens.METINF_NAMESPACE)
 _NAMES: Final = tuple(name for name in (*tokens.SYNCML, *tokens.METINF) if name)
 _STARTS: Final = {
@@ -190,10 +209,9 @@ class Writer:
 
     def text(self, name: str, text: str) -> None:
         """Write characters; `LocalError` for those that XML does not have."""
-        if _FORBIDDEN.search(text):
+        if not text.isprintable() and _FORBIDDEN.search(text):
             raise LocalError(f"{name} has a character that XML does not have")
-        escaped = _TO_ESCAPE.sub(_escape, text).encode()
-        self.pieces += (self._starts[name], escaped, self._ends[name])
+        self.pieces += (self._starts[name], _escape(text.encode()), self._ends[name])
 
     def octets(self, name: str, octets: bytes) -> None:
         """Write UTF-8; `LocalError` for other octets, which the caller sends in base64."""
