@@ -540,8 +540,8 @@ def test_number_of_changes(content_type: str) -> None:
 def test_references_for_old_peers() -> None:
     """TargetRef and SourceRef of what a Status answers, where the configuration says so."""
     pair = filled()
-    pair.client_config = lambda config: replace(config, references=True)
-    pair.server.config = replace(pair.server.config, references=True)
+    pair.client_config = lambda config: replace(config, plain=True)
+    pair.server.config = replace(pair.server.config, plain=True)
     pair.store.put("s", b"x")
 
     assert pair.sync().ok

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from cardsync.fleet.syncml_describe import describe
+from cardsync.fleet.syncml_describe import MANUFACTURER, describe
 from cardsync.syncml import auth, codec
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest, Interrupted
 from cardsync.syncml.elements import AlertCode, Version
-from cardsync.syncml.events import SessionResult
+from cardsync.syncml.events import PeerDescribed, SessionResult
 from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.indexed import SafetyStop
@@ -74,6 +74,7 @@ def _run(
     sources = [client.source for client in clients]
     devinf = describe(order.version.dtd, device, "workstation", sources)
     digest = sha256(repr(devinf).encode()).digest()
+    maker = first.index.recall(f"maker:{order.url}")
     session = ClientSession(
         ClientConfig(
             url=order.url,
@@ -86,6 +87,8 @@ def _run(
             account=order.account,
             devinf=devinf,
             put_devinf=first.index.recall(known) != digest,
+            get_devinf=maker is None,
+            plain=maker != MANUFACTURER.encode(),
         )
     )
     for left in line.run(session, order.content_type):
@@ -93,6 +96,10 @@ def _run(
             client.keep(each)
     result = session.result or SessionResult(StatusCode.FAILED)
     first.index.remember(known, digest if result.ok else None)
+    for event in session.events():
+        if isinstance(event, PeerDescribed):
+            maker = (event.devinf.manufacturer or "").encode()
+            first.index.remember(f"maker:{order.url}", maker)
     if result.status != StatusCode.CANCELLED:
         for client in clients:
             client.keep(None)

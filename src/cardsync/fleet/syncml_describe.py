@@ -6,6 +6,9 @@ from cardsync.syncml.datastore import ANY_TYPE
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
 from cardsync.terminal.databases.sources import Source
 
+MANUFACTURER = "cardsync"
+"""By which the two halves know each other."""
+
 _ANY = (
     ContentType("text/x-vcard", "2.1"),
     ContentType("text/vcard", "3.0"),
@@ -25,7 +28,7 @@ def describe(version: str, device_id: str, device_type: str, sources: Iterable[S
         device_id=device_id,
         device_type=device_type,
         datastores=tuple([_datastore(source) for source in sources]),
-        manufacturer="cardsync",
+        manufacturer=MANUFACTURER,
         model="syncml",
         utc=True,
         large_objects=version > "1.0",

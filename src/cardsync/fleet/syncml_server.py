@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from urllib.parse import parse_qs
 
-from cardsync.fleet.syncml_describe import describe
+from cardsync.fleet.syncml_describe import MANUFACTURER, describe
 from cardsync.syncml import auth, codec, server
 from cardsync.syncml.datastore import Rule
 from cardsync.syncml.elements import Message
@@ -73,6 +73,7 @@ class _Session:
 class _Device:
     """What is remembered of a device: last session, next nonce, whether it told of itself.
 
+    `is_ours` says that it is the other half of this, to which less needs to be said.
     `before` is the state of the last session that had to do with databases.
     """
 
@@ -80,6 +81,7 @@ class _Device:
     before: ServerState | None = None
     nonce: bytes = field(default=b"", repr=False)
     described: bool = False
+    is_ours: bool = False
 
     def leave(self) -> None:
         """Keep a session with databases; another one begins."""
@@ -159,7 +161,10 @@ class SyncmlServer:
         )
         if response.state.digest == digest:  # else it was out of turn: nothing has changed
             device.session = replace(session, state=response.state, reply=response.octets)
-            device.described |= any(isinstance(each, PeerDescribed) for each in response.events)
+            for each in response.events:
+                if isinstance(each, PeerDescribed):
+                    device.described = True
+                    device.is_ours = each.devinf.manufacturer == MANUFACTURER
             self._heard(header.source.uri, response.events)
         return response.octets
 
@@ -190,6 +195,7 @@ class SyncmlServer:
             peer_known=device.described,
             before=device.before,
             max_msg_size=self._settings.max_message,
+            plain=not device.is_ours,
         )
 
     def _anchor(self) -> str:

@@ -79,13 +79,21 @@ def _check(codes: Sequence[int]) -> None:
 
 
 def answers(
-    commands: Sequence[Command], outcomes: Sequence[Outcome], store: object, message: int
+    commands: Sequence[Command],
+    outcomes: Sequence[Outcome],
+    store: object,
+    message: int,
+    *,
+    refs: bool = False,
 ) -> Iterator[Status]:
-    """Answer every command of a Sync, in order; commands that we do not serve get 406."""
+    """Answer every command of a Sync, in order; commands that we do not serve get 406.
+
+    `refs` gives every item a Status of its own that names it.
+    """
     codes: dict[int, list[tuple[Item, int]]] = {}
     for received, code in outcomes:
         codes.setdefault(received.command.cmd_id, []).append((received.item, code))
-    yield from _answers(commands, codes, isinstance(store, Transactional), message)
+    yield from _answers(commands, codes, isinstance(store, Transactional), message, refs=refs)
 
 
 _Codes = Mapping[int, Sequence[tuple[Item, int]]]
@@ -93,14 +101,14 @@ _Codes = Mapping[int, Sequence[tuple[Item, int]]]
 
 
 def _answers(
-    commands: Sequence[Command], codes: _Codes, can_undo: bool, message: int
+    commands: Sequence[Command], codes: _Codes, can_undo: bool, message: int, *, refs: bool
 ) -> Iterator[Status]:
     for command in commands:
         code = StatusCode.NOT_SUPPORTED
         silent = getattr(command, "no_resp", False)
         if isinstance(command, Add | Replace | Delete):
             if not silent:
-                yield from _answer(command, codes.get(command.cmd_id, ()), message)
+                yield from _answer(command, codes.get(command.cmd_id, ()), message, refs=refs)
             continue
         if isinstance(command, Ordered):
             code = StatusCode.OK
@@ -108,9 +116,9 @@ def _answers(
             done = _is_done(command.commands, codes)
             code = StatusCode.OK if done else StatusCode.ATOMIC_FAILED
         if not silent:
-            yield refuse(command, code, message)
+            yield refuse(command, code, message, refs=refs)
         if isinstance(command, Ordered | Atomic):
-            yield from _answers(command.commands, codes, can_undo, message)
+            yield from _answers(command.commands, codes, can_undo, message, refs=refs)
 
 
 def _is_done(commands: Sequence[Command], codes: _Codes) -> bool:
@@ -153,13 +161,17 @@ def unfinished_object(name: str) -> Alert:
 
 
 def _answer(
-    command: Add | Replace | Delete, codes: Sequence[tuple[Item, int]], message: int
+    command: Add | Replace | Delete,
+    codes: Sequence[tuple[Item, int]],
+    message: int,
+    *,
+    refs: bool,
 ) -> Iterator[Status]:
     name = type(command).__name__
     different = {_told(command, code) for _, code in codes}
     if different <= {StatusCode.OK, StatusCode.ADDED} and len(different) > 1:
         different = {StatusCode.OK}  # "completed successfully" is true of what was added, too
-    if len(different) <= 1:
+    if len(different) <= 1 and not (refs and codes):
         code = next(iter(different), StatusCode.INCOMPLETE)
         yield Status(0, message, command.cmd_id, name, code)
         return

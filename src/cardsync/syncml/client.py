@@ -222,7 +222,8 @@ class ClientSession:
         outcomes, unfinished = replica.apply(sync)
         if outcomes:
             self._events.append(replica.applied())
-        self._owed.extend(answers(sync.commands, outcomes, replica.store, message.header.msg_id))
+        msg_id, refs = message.header.msg_id, self._config.plain
+        self._owed.extend(answers(sync.commands, outcomes, replica.store, msg_id, refs=refs))
         self._owed.extend(map(unfinished_object, unfinished))
 
     def _on_devinf(self, message: Message, command: Put | Results) -> None:
@@ -357,7 +358,7 @@ class ClientSession:
     ) -> None:
         """Owe the server a Status for a command."""
         if not getattr(command, "no_resp", False):
-            named = refuse(command, code, message.header.msg_id, refs=self._config.references)
+            named = refuse(command, code, message.header.msg_id, refs=self._config.plain)
             self._owed.append(replace(named, items=items))
 
     def _owes(self) -> bool:

@@ -49,7 +49,7 @@ class Correspondence:
             cred=cred,
             meta=Meta(max_msg_size=config.max_msg_size) if self.msg_id == 1 else None,
         )
-        return Letter(header, config.content_type, self._limit)
+        return Letter(header, config.content_type, self._limit, singly=config.plain)
 
     def take(self, message: Message) -> Status | None:
         """Take the header of an answer; give the Status by which our message was refused."""
@@ -102,7 +102,7 @@ class Correspondence:
             chal = auth.write_challenge(result.challenge) if result.challenge else None
         if self._refusals == _TRIES:
             raise PeerError("a server that is not the one that we know", answer=code)
-        refs = self._config.references
+        refs = self._config.plain
         status = Status(
             cmd_id=0,
             msg_ref=header.msg_id,

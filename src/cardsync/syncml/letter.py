@@ -51,10 +51,16 @@ class Written:
 
 
 class Letter:
-    """A message that grows; `limit` in octets is the MaxMsgSize of its receiver."""
+    """A message that grows; `limit` in octets is the MaxMsgSize of its receiver.
 
-    def __init__(self, header: SyncHdr, content_type: str, limit: int) -> None:
+    `singly` gives each item that it carries a command of its own.
+    """
+
+    def __init__(
+        self, header: SyncHdr, content_type: str, limit: int, *, singly: bool = False
+    ) -> None:
         self.header = header
+        self._singly = singly
         self._content_type = content_type
         self._builder = MessageBuilder(header, content_type)
         self._limit = max(limit, self._builder.size + MIN_ROOM)
@@ -105,6 +111,7 @@ class Letter:
             room=self.room(),
             capacity=self._capacity,
             chunks=self.header.version is not Version.V1_0,
+            singly=self._singly,
         )
         filling.run(supply)
         carried = [self._carry(each) for each in filling.commands()]

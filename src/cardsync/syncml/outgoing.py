@@ -77,6 +77,7 @@ class Filling:
     `number` is the CmdID of the first command, `capacity` what an empty message would have room
     for. An item that is too large even for that is cut where the peer knows of chunks (1.1 and
     later), else it is `left_out`, as is what has no characters in XML: with the status for it.
+    `singly` gives each item a command of its own; some old peers look at the first one only.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Filling:
         room: int,
         capacity: int,
         chunks: bool,
+        singly: bool,
     ) -> None:
         self.whole: list[Change] = []
         self.left_out: list[tuple[Change, StatusCode]] = []
@@ -100,7 +102,8 @@ class Filling:
         self._room = room
         self._largest = capacity * 3 // 4
         self._chunks = chunks
-        self._filled: dict[tuple[int, str], Filled] = {}
+        self._singly = singly
+        self._filled: dict[tuple[int, str, int], Filled] = {}
 
     def commands(self) -> list[Filled]:
         """Give the commands in the order in which they go."""
@@ -157,8 +160,9 @@ class Filling:
         self._filled[key].pieces.append(piece)
         return True
 
-    def _key(self, change: Change, is_rest: bool) -> tuple[int, str]:
-        return 0 if is_rest else _ORDER[change.kind], change.type or self._type
+    def _key(self, change: Change, is_rest: bool) -> tuple[int, str, int]:
+        order = 0 if is_rest else _ORDER[change.kind]
+        return order, change.type or self._type, len(self._filled) if self._singly else 0
 
     def _command(self, change: Change) -> Manipulation:
         number = self._number + len(self._filled)

@@ -78,8 +78,9 @@ class ClientConfig:
 
     `put_devinf` says that the server does not know our device information yet, `get_devinf`
     that we do not know its. `authenticate` judges what the server shows of itself; without it
-    nothing is asked of the server. `references` puts into a Status the names of what it answers,
-    which some old peers need. Sizes in octets.
+    nothing is asked of the server. `plain` is for servers of which nothing is known: some need in
+    a Status the names of what it answers, or see only the first item of a command. Sizes in
+    octets.
     """
 
     url: str
@@ -95,4 +96,4 @@ class ClientConfig:
     put_devinf: bool = True
     get_devinf: bool = False
     authenticate: auth.Authenticate | None = None
-    references: bool = False
+    plain: bool = False

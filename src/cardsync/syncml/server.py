@@ -253,7 +253,8 @@ class _Turn:
         if not self._request.header.no_resp and sync.target:
             store = self._databases.store(sync.target.uri)
             message = self._request.header.msg_id
-            self._owed.extend(answers(sync.commands, outcomes, store, message))
+            refs = self._config.plain
+            self._owed.extend(answers(sync.commands, outcomes, store, message, refs=refs))
             self._owed.extend(map(unfinished_object, unfinished))
 
     def _may_sync(self, sync: Sync, at: int | None) -> StatusCode:
@@ -339,7 +340,7 @@ class _Turn:
         else:
             # With NoResp in the header "the recipient MUST NOT" answer any command with a
             # Status; nothing is left to be said. Representation Protocol 1.2, NoResp.
-            self._silent = True
+            self._silent = not self._config.plain
             self._finish()
         return True
 
@@ -363,7 +364,8 @@ class _Turn:
             meta=Meta(max_msg_size=own) if first else None,
             cred=cred,
         )
-        return Letter(reply, config.content_type, min(own, theirs or own))
+        limit = min(own, theirs or own)
+        return Letter(reply, config.content_type, limit, singly=config.plain)
 
     def _answer_header(
         self,
@@ -374,7 +376,7 @@ class _Turn:
         header = self._request.header
         if header.no_resp:
             return
-        refs = self._config.references
+        refs = self._config.plain
         self._owed.append(
             Status(
                 cmd_id=0,
@@ -392,5 +394,5 @@ class _Turn:
     def _answer(self, command: Command, code: int, items: tuple[Item, ...] = ()) -> None:
         header = self._request.header
         if not header.no_resp and not getattr(command, "no_resp", False):
-            status = refuse(command, code, header.msg_id, refs=self._config.references)
+            status = refuse(command, code, header.msg_id, refs=self._config.plain)
             self._owed.append(replace(status, items=items))

@@ -21,8 +21,9 @@ class ServerConfig:
     here already, `number_of_changes` that by it the client wants to hear how many will come.
     `account` is what we show of ourselves, if anything. `before` is the last session of this
     client with databases: if it broke off, it can be resumed. `busy` sends the client away for
-    now, `moved` for ever. `references` puts into a Status the names of what it answers, which
-    some old peers need. Sizes in octets.
+    now, `moved` for ever. `plain` is for peers of which nothing is known: some need in a
+    Status the names of what it answers, see only the first item of a command, or do not know
+    NoResp. Sizes in octets.
     """
 
     device_id: str
@@ -38,4 +39,4 @@ class ServerConfig:
     before: ServerState | None = None
     busy: bool = False
     moved: str | None = None
-    references: bool = False
+    plain: bool = False

@@ -52,7 +52,7 @@ class Databases:
     def __init__(self, state: ServerState, open_datastore: Open) -> None:
         self.events: list[Event] = []
         self._states = list(state.databases)
-        self._outstanding = list(state.outstanding)
+        self._outstanding = {(sent.msg_id, sent.cmd_id): sent for sent in state.outstanding}
         self._chunk: Chunk | None = state.chunk
         self._open = open_datastore
         self._stores: dict[str, ServerDatastore] = {}
@@ -66,14 +66,15 @@ class Databases:
     @property
     def waiting(self) -> bool:
         """Say whether a command of ours that carries items has no Status yet."""
-        return any(sent.items for sent in self._outstanding)
+        return any(sent.items for sent in self._outstanding.values())
 
     def into(self, state: ServerState) -> ServerState:
         """Put what is to be remembered into the state of the session."""
+        self._acknowledge()
         return replace(
             state,
             databases=tuple(self._states),
-            outstanding=tuple(self._outstanding),
+            outstanding=tuple(self._outstanding.values()),
             chunk=self._chunk,
         )
 
@@ -184,7 +185,7 @@ class Databases:
 
     def alerted(self, at: int, msg_id: int, cmd_id: int) -> None:
         """Note that an Alert of ours was sent: the client may answer that it needs another kind."""
-        self._outstanding.append(Outstanding(msg_id, cmd_id, at, 0))
+        self._outstanding[msg_id, cmd_id] = Outstanding(msg_id, cmd_id, at, 0)
 
     # --- the client's changes ---------------------------------------------------------------
 
@@ -231,21 +232,19 @@ class Databases:
 
     def answered(self, status: Status) -> None:
         """Take the client's answer to one of our commands."""
-        left = []
-        for sent in self._outstanding:
-            if (sent.msg_id, sent.cmd_id) != (status.msg_ref, status.cmd_ref):
-                left.append(sent)
-                continue
-            if not sent.items:
-                self._on_alert_status(sent.database, status.code)
-                continue
-            items = max(len(status.source_refs), len(status.target_refs)) or sent.items
-            if not succeeded(status.code):
-                self._states[sent.database] = self._states[sent.database].fail(status.code, items)
-            if sent.items > items:
-                left.append(replace(sent, items=sent.items - items))
-        self._outstanding = left
-        self._acknowledge()
+        key = status.msg_ref, status.cmd_ref
+        sent = self._outstanding.get(key)
+        if sent is None:
+            return
+        items = max(len(status.source_refs), len(status.target_refs)) or sent.items
+        if not sent.items:
+            self._on_alert_status(sent.database, status.code)
+        elif not succeeded(status.code):
+            self._states[sent.database] = self._states[sent.database].fail(status.code, items)
+        if sent.items > items:
+            self._outstanding[key] = replace(sent, items=sent.items - items)
+        else:
+            del self._outstanding[key]
 
     def _on_alert_status(self, at: int, code: int) -> None:
         """Begin anew where the client finds only now that its anchors do not match: 508."""
@@ -261,7 +260,9 @@ class Databases:
         """Note how far the client has answered, where a later session could go on."""
         for at, state in enumerate(self._states):
             waits = (
-                each.before for each in self._outstanding if each.items and each.database == at
+                each.before
+                for each in self._outstanding.values()
+                if each.items and each.database == at
             )
             self._states[at] = replace(state, acked=next(waits, state.cursor))
 
@@ -334,18 +335,17 @@ class Databases:
             sent=state.sent.plus([change.kind for change in written.whole]),
         )
         message = letter.header.msg_id
-        self._outstanding += [
-            Outstanding(message, each.cmd_id, at, each.items, state.cursor)
-            for each in written.commands
-        ]
+        for each in written.commands:
+            sent = Outstanding(message, each.cmd_id, at, each.items, state.cursor)
+            self._outstanding[message, each.cmd_id] = sent
 
     def finish(self) -> SessionResult:
         """Agree where everything went well."""
-        for sent in self._outstanding:
+        for sent in self._outstanding.values():
             if sent.items:
                 state = self._states[sent.database]
                 self._states[sent.database] = state.fail(StatusCode.INCOMPLETE, sent.items)
-        self._outstanding = []
+        self._outstanding = {}
         for state in self._states:
             store = None if state.failed else self.store(state.name)
             if store is not None:
