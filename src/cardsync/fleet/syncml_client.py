@@ -9,7 +9,7 @@ from cardsync.fleet.syncml_describe import MANUFACTURER, describe
 from cardsync.syncml import auth, codec
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest, Interrupted
 from cardsync.syncml.elements import AlertCode, Version
-from cardsync.syncml.events import PeerDescribed, SessionResult
+from cardsync.syncml.events import Event, PeerDescribed, SessionResult
 from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.indexed import SafetyStop
@@ -96,14 +96,19 @@ def _run(
             client.keep(each)
     result = session.result or SessionResult(StatusCode.FAILED)
     first.index.remember(known, digest if result.ok else None)
-    for event in session.events():
-        if isinstance(event, PeerDescribed):
-            maker = (event.devinf.manufacturer or "").encode()
-            first.index.remember(f"maker:{order.url}", maker)
+    _learn(first, order.url, session.events())
     if result.status != StatusCode.CANCELLED:
         for client in clients:
             client.keep(None)
     return result
+
+
+def _learn(source: Source, url: str, events: Sequence[Event]) -> None:
+    """Remember who made the server."""
+    for event in events:
+        if isinstance(event, PeerDescribed):
+            maker = event.devinf.manufacturer or ""
+            source.index.remember(f"maker:{url}", maker.encode())
 
 
 class _Client:

@@ -359,13 +359,15 @@ class Replica:
 
     def _sendable(self, changes: Iterator[Change]) -> Iterator[Change]:
         """Leave out what the server cannot take; it is a failure, told at the end."""
-        slow = self._kind is AlertCode.SLOW
+        # In a slow synchronization the server decides what is new. What it may have by our name
+        # is replaced there; some servers take nothing but Add, where they cannot have anything.
+        again = self._kind is AlertCode.SLOW and self._agreed is not None
         for change in changes:
             limit = self._peer_max_obj_size
             if limit is not None and len(change.data or b"") > limit:
                 self._fail(StatusCode.TOO_LARGE, 1)
-            else:  # in a slow synchronization the server decides what is new
-                yield replace(change, kind=ChangeKind.REPLACE) if slow else change
+            else:
+                yield replace(change, kind=ChangeKind.REPLACE) if again else change
 
     def _own_anchor(self) -> str:
         """Name the last success."""
