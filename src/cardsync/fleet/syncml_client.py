@@ -71,8 +71,7 @@ def _run(
     first = clients[0].source
     device = order.device_id or _device(first)
     known = f"devinf:{order.url}#{order.version.dtd}"
-    sources = [client.source for client in clients]
-    devinf = describe(order.version.dtd, device, "workstation", sources)
+    devinf = describe(order.version.dtd, device, "workstation", [each.source for each in clients])
     digest = sha256(repr(devinf).encode()).digest()
     maker = first.index.recall(f"maker:{order.url}")
     session = ClientSession(
