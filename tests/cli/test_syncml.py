@@ -62,7 +62,7 @@ def test_folder_is_synchronized(url: str, tmp_path: Path) -> None:
     second = run("sync", url, "--user", "u:secret", "--protocol", "1.1", "--xml", folder)
 
     assert (0, 0) == (first.returncode, second.returncode)
-    assert "notes: slow: sent 0 added, 1 replaced, 0 deleted; received 1 added" in first.stdout
+    assert "notes: slow: sent 1 added, 0 replaced, 0 deleted; received 1 added" in first.stdout
     assert "two-way: sent 0 added, 0 replaced, 0 deleted; received 0" in second.stdout
     for side in ("client", "server"):
         found = {path.name: path.read_text() for path in (tmp_path / side).iterdir()}
