@@ -5,6 +5,7 @@ them is HTTP, HTTPS, WSP in both modes, through Kannel and directly, or OBEX. Ka
 """
 
 import json
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -46,6 +47,7 @@ from mobiles import (
     variables,
 )
 from peers import need
+from transport.test_http import serve
 
 _PATIENCE = 120.0
 _CARDS = [f"89882110000000100{number:02}" for number in range(20)]
@@ -199,10 +201,26 @@ def is_equal(network: Network, phone: Phone) -> bool:
     return ([phone.database.digest(mask)], (1, 1)) == (theirs, heard)
 
 
-def tshark(trace: Path, *arguments: str) -> list[str]:
-    """Let tshark read a trace; give its lines."""
-    command = [need("tshark"), "-r", str(trace), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+class Frame(NamedTuple):
+    """What tshark says of a packet: the kind of WSP's PDU, and the port that is no client's."""
+
+    malformed: str
+    wsp: str
+    port: str
+
+
+def tshark(folder: Path) -> list[Frame]:
+    """Let tshark read the trace of a phone."""
+    names = ("_ws.malformed", "wsp.pdu_type", "udp.port", "tcp.port")
+    fields = [word for name in names for word in ("-e", name)]
+    command = [need("tshark"), "-r", str(folder / "trace.pcapng"), "-T", "fields", *fields]
+    read = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [_frame(*line.split("\t")) for line in read.split("\n")[:-1]]
+
+
+def _frame(malformed: str, wsp: str, udp: str, tcp: str) -> Frame:
+    port = min((udp or tcp).split(","), key=int)
+    return Frame(malformed, wsp, port)
 
 
 def local(url: str) -> str:
@@ -223,3 +241,84 @@ def test_each_carrier(network: Network, tmp_path: Path, transport: str) -> None:
         assert "00" == device.synchronize()
         assert is_equal(network, device)
     assert len(list((tmp_path / "messages").iterdir())) >= 4
+    dissected(tmp_path, transport)
+
+
+def dissected(folder: Path, transport: str) -> None:
+    """Let tshark read the trace: nothing is malformed, and the carrier is the one ordered."""
+    frames = tshark(folder)
+    ports = {"http": "8080", "https": "8080", "obex": "650", "wsp": "9201"}.get(transport, "9200")
+
+    assert {""} == {frame.malformed for frame in frames}
+    assert {ports} == {frame.port for frame in frames}
+    if transport.startswith("wsp"):
+        kinds = [frame.wsp for frame in frames]
+        connected = {"0x01", "0x02", "0x05"} if transport == "wsp" else set()
+
+        assert {"0x60", "0x04"} | connected == set(kinds) - {""}
+        assert kinds.count("0x60") == kinds.count("0x04") >= 2
+
+
+@pytest.mark.peer("bearerbox")
+@pytest.mark.parametrize("transport", ["wsp", "wsp-connectionless"])
+def test_through_kannel(network: Network, tmp_path: Path, kannel: str, transport: str) -> None:
+    """The same through a real WAP gateway, to which the terminal is set; by WSP, not by HTTP."""
+    url = local(network.ready["url"])
+    with phone(tmp_path, [transport, "http"], url, gateway=kannel) as device:
+        device.database.update(
+            (*RECORDS, Application(f"kannel-{transport}", "By Kannel", "1", 1)), full=True
+        )
+
+        assert "00" == device.synchronize()
+        assert is_equal(network, device)
+    dissected(tmp_path, transport)
+
+
+def test_next_of_the_list(network: Network, tmp_path: Path) -> None:
+    """Nobody listens at the ports of OBEX and WSP of this host: it goes by HTTP."""
+    url = local(network.ready["url"])
+    with phone(tmp_path, ["obex", "wsp-connectionless", "wsp", "http"], url) as device:
+        assert "00" == device.synchronize()
+        assert is_equal(network, device)
+
+    assert ["9200", "9201", "8080"] == list(dict.fromkeys(each.port for each in tshark(tmp_path)))
+
+
+def test_none_of_the_list(network: Network, tmp_path: Path) -> None:
+    """No transport fits the address: refused at once, and not an octet is sent. R-52."""
+    with phone(tmp_path, ["http", "wsp", "obex"], local(network.tls["url"])) as device:
+        assert "none" == device.synchronize()
+        assert "all: result 3E04, 0" in device.mobile.card.applet.journal
+        assert 1 == variables(device.mobile.card)["bad"]
+    assert [] == tshark(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["name", "expired", "unknown"])
+def test_certificates(tmp_path: Path, wrong: str) -> None:
+    """A false name, an expired certificate, an authority that is not ours: `3E 06`, nothing sent.
+
+    The card hears it and does not try again by itself; HTTP, next in the list, is not taken.
+    """
+    ours, other = (Authority(made(tmp_path / name)) for name in ("ours", "other"))
+    pem = {
+        "name": ours.issue("operator.example"),
+        "expired": ours.issue("127.0.0.1", ended=True),
+        "unknown": other.issue("127.0.0.1"),
+    }[wrong]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with (
+        serve(context) as server,
+        phone(
+            made(tmp_path / "phone"), ["https", "http"], server.url, authorities=str(ours.path)
+        ) as device,
+    ):
+        result = device.synchronize()
+
+        assert ("3E06", 1, []) == (result, variables(device.mobile.card)["bad"], server.seen)
+
+
+def made(folder: Path) -> Path:
+    """Make a folder."""
+    folder.mkdir()
+    return folder
