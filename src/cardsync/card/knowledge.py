@@ -99,7 +99,7 @@ class Knowledge:
                 self._facts["language"] = code.encode()
             case information.LocationInformation(mcc, mnc):
                 self._facts |= {"network.mcc": _number(mcc), "network.mnc": _number(mnc)}
-                self._facts["network.roaming"] = int(not self._is_home(mcc, mnc))
+                self._facts |= self._roaming(mcc, mnc)
             case information.LocationStatus(status):
                 self._facts["network.status"] = status
                 self._connected *= status == 0
@@ -108,10 +108,10 @@ class Knowledge:
             case information.DateTime():
                 self._now = _seconds(found)
 
-    def _is_home(self, mcc: str, mnc: str) -> bool:
-        """Compare with the network in the IMSI. TS 31.102 clause 4.2.2."""
+    def _roaming(self, mcc: str, mnc: str) -> dict[str, int]:
+        """Compare with the network in the IMSI, if the card has one. TS 31.102 clause 4.2.2."""
         imsi = unswapped(self._memory.read(cell(f"{MF}/{ADF_USIM}/6F07"))[1:])[1:]
-        return imsi.startswith(mcc + mnc)
+        return {"network.roaming": int(not imsi.startswith(mcc + mnc))} if imsi else {}
 
     def passed(self, seconds: float) -> None:
         """Let time go by; while the terminal is in service it counts as connected."""

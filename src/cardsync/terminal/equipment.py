@@ -11,8 +11,7 @@ from typing import Protocol
 
 from cardsync.errors import PeerError
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
-from cardsync.octets.reader import Reader
-from cardsync.octets.semi import unswapped
+from cardsync.terminal.access import Access, Usim
 from cardsync.terminal.channels import Channels
 from cardsync.terminal.handset import Handset
 from cardsync.terminal.proactive import Orders, Proactive, Surroundings
@@ -27,7 +26,6 @@ _MOST_COMMANDS = 64  # in one round of fetching: a card that never stops is left
 _MOST_RESETS = 2  # in one round, that the card asks for
 _LONGEST_TPDU = 176  # of an SMS-DELIVER. TS 23.040 clause 9.2.2.1
 _LONGEST_TIMER = 24 * 3600
-_SMS_PP_DOWNLOAD = 28  # service of EF.UST. TS 31.102 clause 4.2.8
 _TAKEN = {0x90, 0x91}
 
 
@@ -44,6 +42,8 @@ class CardLink(Protocol):
 class Equipment:
     """A terminal with one card. `profile` is what it claims to be able to do.
 
+    `access` is how it works with the card: as a USIM, a SIM, or an application by its AID.
+
     `iccid` and `imsi` are digits as the card has them, empty where it does not say.
     """
 
@@ -55,10 +55,12 @@ class Equipment:
         surroundings: Surroundings,
         profile: TerminalProfile,
         channels: Channels | None = None,
+        access: Access | None = None,
     ) -> None:
         self.iccid = ""
         self.imsi = ""
         self._link = link
+        self._access = access or Usim()
         self._agent = agent
         self._profile = profile
         self._session = TerminalSession()
@@ -95,33 +97,15 @@ class Equipment:
         self._session.receive_data(self._transact(profile), profile)
 
     def _read_card(self) -> None:
-        """Read EF.ICCID, then the USIM by its AID from EF.DIR, its EF.IMSI and EF.UST.
+        """Read who the card is; what another card has ordered before ends.
 
-        A card without a USIM, or without these files, leaves us with nothing to know of it. What
-        another card has ordered before ends. docs/request-synchronization.md clause 4.6.
+        docs/request-synchronization.md clause 4.6.
         """
-        self._select("3F00")
-        before, self.iccid = self.iccid, unswapped(self._read("2FE2", 10))
-        self._proactive.card = self.iccid
+        before, found = self.iccid, self._access.read(self._transact)
+        self.iccid = self._proactive.card = found.iccid
+        self.imsi, self._downloads = found.imsi, found.downloads
         if before and before != self.iccid:
             self._agent.interrupt(before)
-        self._select("2F00")
-        record = self._transact(CommandApdu(0x00, Ins.READ_RECORD, 1, 4, le=38))
-        aid = _aid_of(record.data if record.sw == SW.OK else b"")
-        self.imsi, self._downloads = "", False
-        if aid:
-            self._transact(CommandApdu(0x00, Ins.SELECT, 4, 4, aid, 256))
-            self.imsi = unswapped(self._read("6F07", 9)[1:])[1:]
-            self._downloads = _has_service(self._read("6F38", 16), _SMS_PP_DOWNLOAD)
-
-    def _select(self, identifier: str) -> ResponseApdu:
-        return self._transact(CommandApdu(0x00, Ins.SELECT, 0, 4, bytes.fromhex(identifier), 256))
-
-    def _read(self, identifier: str, length: int) -> bytes:
-        if self._select(identifier).sw1 not in _TAKEN:
-            return b""
-        found = self._transact(CommandApdu(0x00, Ins.READ_BINARY, le=length))
-        return found.data if found.sw1 in _TAKEN else b""
 
     def poll(self, now: float) -> None:
         """Send STATUS, as the card asked for with POLL INTERVAL."""
@@ -217,7 +201,8 @@ class Equipment:
     def _transact(self, apdu: CommandApdu) -> ResponseApdu:
         """Exchange an APDU; what is no response counts as a technical problem of the card."""
         try:
-            return ResponseApdu.decode(self._link.transact(apdu.encode()))
+            told = self._access.instruction(apdu)
+            return ResponseApdu.decode(self._link.transact(told.encode()))
         except PeerError:
             return ResponseApdu(SW.TECHNICAL_PROBLEM)
 
@@ -227,20 +212,3 @@ def _is_for_card(tpdu: bytes) -> bool:
         return len(tpdu) <= _LONGEST_TPDU and Deliver.decode(tpdu).for_card
     except PeerError:
         return False
-
-
-def _has_service(table: bytes, service: int) -> bool:
-    """Look up a service in EF.UST; they count from 1."""
-    octet, bit = divmod(service - 1, 8)
-    return octet < len(table) and bool(table[octet] >> bit & 1)
-
-
-def _aid_of(record: bytes) -> bytes:
-    """Find the AID in a record of EF.DIR: template 61, tag 4F. TS 102 221 clause 13.1."""
-    reader = Reader(record)
-    try:
-        if reader.uint8() != 0x61 or not reader.uint8() or reader.uint8() != 0x4F:
-            return b""
-        return reader.octets(reader.uint8())
-    except PeerError:
-        return b""
