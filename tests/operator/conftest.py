@@ -46,5 +46,6 @@ def database(opened: Database) -> Iterator[Database]:
     yield opened
     with opened.transaction() as connection:
         connection.execute(
-            "TRUNCATE device, ident, pairing, credential, card, card_ident RESTART IDENTITY CASCADE"
+            "TRUNCATE device, record, ident, pairing, credential, card, card_ident "
+            "RESTART IDENTITY CASCADE"
         )

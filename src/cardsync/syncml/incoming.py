@@ -6,7 +6,7 @@ OMA DS Protocol 1.2, "Large object handling"; Representation Protocol 1.2, Atomi
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from cardsync.syncml.codec import media_type
@@ -95,7 +95,8 @@ class Receiver:
             code = StatusCode.INCOMPLETE
         if code or named is None:
             return Received(command, item, None, code, atomic)
-        return Received(command, item, replace(named, data=data), 0, atomic)
+        change = Change(named.kind, named.identifier, data, named.peer, named.token, named.type)
+        return Received(command, item, change, 0, atomic)
 
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):

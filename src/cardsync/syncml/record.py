@@ -353,7 +353,7 @@ def _check_text(what: str, text: str, least: int, most: int) -> None:
         raise LocalError(f"{what} is not text: {exc.reason}") from exc
     if not least <= size <= most:
         raise LocalError(f"{what} of {size} octets is not {least} to {most} octets")
-    if _UNWRITABLE.search(text):
+    if not text.isprintable() and _UNWRITABLE.search(text):
         raise LocalError(f"{what} {text!r} has a control character")
 
 

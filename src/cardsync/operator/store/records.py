@@ -149,7 +149,7 @@ def probe(
     first refresh, takes any index that begins with the device and reads the whole database.
     """
     parts = [
-        f"SELECT r.* FROM unnest(%({column})s::{_type(column)}[]) AS n(name) "  # noqa: S608 - constants of our files
+        f"SELECT r.* FROM {_list(column)} AS n(name) "  # noqa: S608 - constants of our files
         f"CROSS JOIN LATERAL (SELECT {fields} FROM record "
         f"WHERE device_id = %(device)s AND database = %(database)s AND {column} "
         f"BETWEEN n.name AND n.name AND {where} ORDER BY {column} OFFSET 0) AS r"
@@ -158,14 +158,21 @@ def probe(
     ]
     if not parts:
         return []
-    lists = {column: list(held) for column, held in names.items() if held}
+    lists = {
+        column: list(held) if column == "digest" else json.dumps(list(held))
+        for column, held in names.items()
+        if held
+    }
     return connection.execute(
         " UNION ALL ".join(parts).encode(), {**place.fields, **lists, **(arguments or {})}
     ).fetchall()
 
 
-def _type(column: str) -> str:
-    return _TYPES[_COLUMNS.split(", ").index(column)]
+def _list(column: str) -> str:
+    """Give the names of an argument as rows. JSON is many times faster to write than an array."""
+    if column == "digest":
+        return "unnest(%(digest)s::bytea[])"
+    return f"jsonb_array_elements_text(%({column})s::jsonb)"
 
 
 def write(
@@ -266,15 +273,18 @@ def _write_marks(connection: Connection, place: Place, rows: Sequence[Row]) -> N
     """Change names and marks; by way of a conflict too, so that no plan reads the database."""
     if not rows:
         return
-    marks = [(row.guid, row.luid, row.serial, row.epoch, row.own, row.at_peer) for row in rows]
-    columns = [list(column) for column in zip(*marks, strict=True)]
+    marks = [
+        {"guid": row.guid, "luid": row.luid, "epoch": row.epoch, "own": row.own, "at": row.at_peer}
+        for row in rows
+    ]
     connection.execute(
-        "INSERT INTO record (device_id, database, written, guid, luid, serial, epoch, own, "
-        "at_peer) SELECT %s, %s, 'epoch'::timestamptz, x.* FROM unnest(%s::text[], %s::text[], "
-        "%s::bigint[], %s::integer[], %s::boolean[], %s::boolean[]) AS x "
+        "INSERT INTO record (device_id, database, serial, written, guid, luid, epoch, own, "
+        "at_peer) SELECT %(device)s, %(database)s, 0, 'epoch'::timestamptz, x.* "
+        "FROM jsonb_to_recordset(%(marks)s::jsonb) "
+        "AS x(guid text, luid text, epoch integer, own boolean, at boolean) "
         "ON CONFLICT (device_id, database, guid) DO UPDATE SET luid = excluded.luid, "
         "epoch = excluded.epoch, own = excluded.own, at_peer = excluded.at_peer",
-        [place.device_id, place.database, *columns],
+        {**place.fields, "marks": json.dumps(marks)},
     )
 
 
