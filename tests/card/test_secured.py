@@ -316,24 +316,6 @@ def test_failing_command_changes_only_the_counter() -> None:
     assert {"counter:1"} == {name for name in after if after[name] != before.get(name)}
 
 
-def test_mutated_packets() -> None:
-    """Four thousand packets with changed octets: none is taken, nothing changes. R-23."""
-    card, chance = card_with(), random.Random(102225)
-    packet = SendingEntity(KEYS, IN_SUBMIT, APPLICATION_TAR).secure(
-        Trigger("sync-now").encode(), 90
-    )
-    before = card.memory.encode()
-    for _ in range(4000):
-        mutated = bytearray(packet)
-        for _ in range(chance.randint(1, 4)):
-            place = chance.randrange(len(mutated))
-            mutated[place] ^= chance.randint(1, 255)
-        if mutated != packet:
-            assert 0x91 != receive(card, deliver(bytes(mutated))).sw >> 8
-
-    assert before == card.memory.encode()
-
-
 def test_key_sets() -> None:
     """Key sets are read from the memory as they were written, whatever the algorithm."""
     memory = bare_card().memory

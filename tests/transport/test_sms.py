@@ -396,6 +396,18 @@ def test_impossible_concatenation_is_ignored() -> None:
         assert user_data is Reassembler().receive_data("a", user_data)
 
 
+def test_type_of_address_without_its_first_bit() -> None:
+    """Some senders leave the bit out that is always set. TS 23.040 clause 9.1.2.5."""
+    octets = bytes.fromhex("04 05002143F5 7FF6 00000000000000 00")
+    address = Deliver.decode(octets).originator
+
+    assert ("12345", TypeOfNumber.UNKNOWN, 0) == (
+        address.number,
+        address.type_of_number,
+        address.numbering_plan,
+    )
+
+
 @pytest.mark.parametrize(
     "octets",
     [
@@ -403,7 +415,6 @@ def test_impossible_concatenation_is_ignored() -> None:
         "01",
         "00",
         "0015918888888888888888888888007ff60000000000000000",  # 21 digits
-        "000241217ff60000000000000000",  # type of address without its top bit
         "0002 91F1 7FF6 00000000000000 00",  # filler among the digits
         "0002 9121 7FF6 00000000000000 01",  # TP-UDL of more than is there
         "0002 9121 7FF6 00000000000000 00 00",  # and of less

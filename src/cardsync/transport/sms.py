@@ -109,10 +109,14 @@ class Address:
 
     @classmethod
     def decode(cls, reader: Reader) -> Self:
-        """Read an address field; raise `PeerError` where it is none."""
+        """Read an address field; raise `PeerError` where it is none.
+
+        The first bit of its type is always set and says nothing: it is not missed where a sender
+        left it out.
+        """
         length, type_of_address = reader.uint8(), reader.uint8()
-        if length > _LONGEST_ADDRESS or type_of_address < 0x80:
-            raise PeerError(f"address of {length} digits, type {type_of_address:02X}, is malformed")
+        if length > _LONGEST_ADDRESS:
+            raise PeerError(f"an address of {length} digits is too long")
         value = reader.octets((length + 1) // 2)
         kind = TypeOfNumber(type_of_address >> 4 & 0x07)
         if kind is TypeOfNumber.ALPHANUMERIC:
