@@ -13,6 +13,7 @@ handler gives. The answer is kept until the next Put, so it may be got again.
 import asyncio
 import logging
 import secrets
+from collections import OrderedDict
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -36,8 +37,9 @@ _LOG = logging.getLogger(__name__)
 class ObexServer:
     """Serves OBEX on `port`; 0 takes any that is free, and `port` tells which.
 
-    `url` is what the handler is told: OBEX carries no address. A connection that says nothing
-    for `idle` seconds is closed; above `most` connections no more are taken.
+    `url` is what the handler is told: OBEX carries no address. A connection that has brought no
+    whole request for `idle` seconds is closed, whatever it dribbles; where there are `most` of
+    them already, a new one takes the place of the one that has brought none for the longest time.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class ObexServer:
         self._idle = idle
         self._most = most
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: OrderedDict[asyncio.Task[None], None] = OrderedDict()
 
     @property
     def port(self) -> int:
@@ -93,32 +95,43 @@ class ObexServer:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._tasks) >= self._most:
-            writer.close()
+        if task is None:
             return
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if len(self._tasks) >= self._most:
+            self._tasks.popitem(last=False)[0].cancel()
+        self._tasks[task] = None
         try:
-            await self._serve(reader, writer)
+            await self._serve(reader, writer, task)
+            writer.close()
         except asyncio.CancelledError:
-            return  # by `stop`; streams of Python 3.11 complain of a task that was cancelled
+            # By `stop` or for a newer one; streams of Python 3.11 complain of a cancelled task.
+            _LOG.debug("a connection that had to go")
         except (OSError, TimeoutError):
             _LOG.debug("a connection that broke or fell silent")
         except PeerError as error:
             _LOG.debug("a connection of no use any more: %s", error)
         finally:
-            writer.close()
+            self._tasks.pop(task, None)
+            if not writer.is_closing():
+                writer.transport.abort()  # `close` would wait for who does not read
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
+    ) -> None:
         session = ServerSession(secrets.randbelow(1 << 32), self._limits)
         answer = ("", b"")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._idle
         while True:
-            async with asyncio.timeout(self._idle):
+            async with asyncio.timeout_at(end):
                 octets = await reader.read(_CHUNK)
             if not octets:
                 return
             session.receive_data(octets)
             for event in session.events():
+                end = loop.time() + self._idle
+                if task in self._tasks:
+                    self._tasks.move_to_end(task)
                 if isinstance(event, PutAsked):
                     answer = await self._put(session, event)
                 elif isinstance(event, GetAsked):

@@ -25,6 +25,7 @@ from cardsync.transport.wtp_sar import LARGEST_PACKET, Limits
 Peer = TypeVar("Peer", bound=Hashable)
 
 LARGEST_SESSION_ID = 0xFFFFFFFF
+_MOST_TIMERS = 4  # to a peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,15 @@ class Service(Generic[Peer]):
             self._timer_of[peer] = due
             self._pushed += 1
             heapq.heappush(self._timers, (due, self._pushed, peer))
+            if len(self._timers) > _MOST_TIMERS * self._most:
+                self._forget_timers()
+
+    def _forget_timers(self) -> None:
+        """Drop the timers of peers that were forgotten: a flood leaves nothing behind."""
+        self._timers = [
+            (due, number, peer) for number, (peer, due) in enumerate(self._timer_of.items())
+        ]
+        heapq.heapify(self._timers)
 
 
 class UnitService(Generic[Peer]):

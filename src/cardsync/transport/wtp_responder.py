@@ -246,7 +246,7 @@ class Responder:
         elif pdu.tcl is TransactionClass.RELIABLE:
             # WSP lets a client begin no transaction of class 1.
             self._send(wtp.Abort(pdu.tid | RESPONDER, ProviderAbort.PROTOERR))
-        elif len(self._transactions) >= self._limits.transactions:
+        elif len(self._transactions) >= self._limits.transactions or self._costs_too_much(pdu):
             self._send(wtp.Abort(pdu.tid | RESPONDER, ProviderAbort.CAPTEMPEXCEEDED))
         else:
             self._begin(pdu, now)
@@ -263,6 +263,10 @@ class Responder:
             self._accept(pdu.tid, transaction, now)
         else:
             self._send(wtp.Ack(pdu.tid | RESPONDER, tid_check=True))
+
+    def _costs_too_much(self, pdu: wtp.Invoke) -> bool:
+        """Tell whether a peer that has proved nothing wants much to be kept for him."""
+        return self._last_tid is None and len(pdu.data) > self._limits.stranger
 
     def _is_new(self, tid: int) -> bool:
         """Tell whether a TID is in the window behind the last one. Clause 7.8."""

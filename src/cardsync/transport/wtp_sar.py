@@ -25,6 +25,7 @@ class Limits:
     # lost inside a group and goes on without it: where datagrams get lost on the way to it, 1.
     group: int = 8
     largest: int = 1 << 20  # octets of a message that we take
+    stranger: int = 4096  # octets that are kept for who may have forged his address
     transactions: int = 16  # of one peer at the same time
     retry: float = 5.0  # until what is not acknowledged is sent again; gateways hold on after 4
     retries: int = 8
