@@ -298,7 +298,7 @@ def test_syncml() -> None:
         ("command", "D0", "offset 1, TS 101 220 clause 7.1: octets end too early"),
         ("command", "D00B81", "offset 2, TS 101 220 clause 7.1: octets end too early"),
         ("command", "D0028103", "offset 4, TS 101 220 clause 7.1.2: octets end too early"),
-        ("command", "D1028103", "offset 4, TS 101 220 clause 7.1.2"),
+        ("command", "D1028103", "offset 0, TS 102 223 clause 6.6: tag D1 is not the one"),
         ("command", "D10101", "clause"),
         (
             "command",
@@ -328,7 +328,7 @@ def test_syncml() -> None:
         ("apdu", "80", "offset 0, TS 102 221 clause 10: octets end too early"),
         ("apdu", "8010000005AA", "offset 5, TS 102 221 clause 10: octets end too early"),
         ("sms", "", "offset 0, TS 23.040 clause 9.2: octets end too early"),
-        ("sms", "02", "TS 23.040 clause 9.2: message type 2 is no SMS-DELIVER"),
+        ("sms", "03", "TS 23.040 clause 9.2: message type 3 is reserved"),
         ("packet", "00", "TS 102 225 clause 5: "),
         ("packet", "001B15", "TS 102 225 clause 5: "),
         ("syncml", "3C", "OMA SyncML Representation 1.2 clause 6: "),

@@ -5,12 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cardsync.terminal.channels import (
-    LARGEST_BUFFER,
-    BipProblem,
-    Channels,
-    StreamEnded,
-)
+from cardsync.terminal.channels import LARGEST_BUFFER, Channels, StreamEnded
 from cardsync.terminal.equipment import Equipment
 from cardsync.terminal.handset import UnattendedHandset
 from cardsync.terminal.links import sockets
@@ -28,6 +23,7 @@ from cardsync.toolkit.codes import (
 )
 from cardsync.toolkit.commands import TerminalResponse
 from cardsync.toolkit.objects import DataObject, Result
+from cardsync.toolkit.reasons import BipProblem
 from mobiles import ENDS, HEAD, IMEI, Agent, Mobile, card_with, rule, variables
 
 TCP = TransportProtocol.TCP_CLIENT_REMOTE

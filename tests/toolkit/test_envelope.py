@@ -227,6 +227,14 @@ def test_an_envelope_of_another_kind_has_no_event() -> None:
             _ = one.event
 
 
+def test_the_tag_of_prose_report_is_one_octet() -> None:
+    """`DF`, though BER would go on behind it. TS 101 220 table 7.17."""
+    octets = bytes.fromhex("DF0D 82028381 A607 20801041325400".replace(" ", ""))
+
+    assert EnvelopeTag.PROSE_REPORT == Envelope.decode(octets).tag
+    assert octets == Envelope.decode(octets).encode()
+
+
 def test_the_proprietary_envelope_is_kept() -> None:
     """`CF`, terminal to UICC. TS 101 220 table 7.17."""
     octets = bytes.fromhex("CF07 82028281 5F0101")

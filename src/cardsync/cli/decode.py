@@ -1,7 +1,9 @@
 """`cardsync decode`: what octets say, for a person or for a program."""
 
+import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from cardsync.ota.security import KeySet
 
 _KEYS = "CARDSYNC_KEYS"
-_BLANKS = str.maketrans("", "", " \t\r\n:")
+_DIGITS = frozenset("0123456789abcdefABCDEF")
+_BETWEEN = re.compile(r"(?:\b0[xX])|[\s:,\-\ufeff]")
+"""What may stand between octets: blanks, colons, commas, dashes; before them `0x`."""
 
 
 class Kind(Enum):
@@ -69,7 +73,7 @@ def decode(
 
     What cannot be decoded ends with status 2 and one line that has the offset and the clause.
     """
-    key_sets = _key_sets(keys) if kind in {Kind.PACKET, Kind.SMS} else ()
+    key_sets = _key_sets(keys)
     if not octets and sys.stdin.isatty():
         raise ConfigError(f"decode {kind.value}: octets are expected, or - and lines to read")
     if not octets or octets == ["-"]:
@@ -82,12 +86,25 @@ def _one(kind: str, digits: str, keys: "Sequence[KeySet]", *, as_json: bool) -> 
     try:
         found = _decoded(kind, digits, keys)
     except ConfigError as exc:
-        raise ConfigError(f"decode {kind}: {exc}") from exc
+        raise ConfigError(f"decode {kind}: {exc}{_hint(kind, digits)}") from exc
     if as_json:
         print(json.dumps(_fields(kind, digits, found), indent=2))
-    else:
-        for line in _tree(found):
-            print(line)
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show every character
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for line in _tree(found):
+        print(line)
+
+
+def _hint(kind: str, digits: str) -> str:
+    """Tell whoever named a kind which one the octets are, if they are one."""
+    from cardsync.cli.decode_kinds import kinds_of  # noqa: PLC0415  # fast --help
+
+    try:
+        others = [other for other in kinds_of(_octets(digits)) if other != kind]
+    except ConfigError:
+        return ""
+    return f"; try decode {' or '.join(others)}" if others else ""
 
 
 def _key_sets(path: Path | None) -> "Sequence[KeySet]":
@@ -96,6 +113,8 @@ def _key_sets(path: Path | None) -> "Sequence[KeySet]":
     if path is None:
         text = os.environ.get(_KEYS, "")
         return read_keys(text, _KEYS) if text else ()
+    if str(path).lstrip()[:1] in {"[", "{"}:  # the keys themselves; they are not repeated
+        raise ConfigError(f"--keys takes the name of a file; keys stand in it, or in {_KEYS}")
     try:
         return read_keys(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as exc:
@@ -106,22 +125,37 @@ def _decoded(kind: str, digits: str, keys: "Sequence[KeySet]") -> "Decoded":
     """Decode hexadecimal digits; raise `ConfigError`."""
     from cardsync.cli.decode_kinds import Undecodable, decode  # noqa: PLC0415  # fast --help
 
-    try:
-        octets = bytes.fromhex(digits.translate(_BLANKS))
-    except ValueError:
-        raise ConfigError(_no_digits(digits)) from None
+    octets = _octets(digits)
     try:
         return decode(kind, octets, keys)
     except Undecodable as exc:
         raise ConfigError(str(exc)) from exc
 
 
-def _no_digits(digits: str) -> str:
-    text = digits.translate(_BLANKS)
+def _octets(digits: str) -> bytes:
+    """Read hexadecimal digits as a person writes them; raise `ConfigError`."""
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        text = _BETWEEN.sub("", digits)
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ConfigError(_no_digits(text)) from None
+
+
+def _no_digits(text: str) -> str:
     for place, digit in enumerate(text):
-        if digit not in "0123456789abcdefABCDEF":
-            return f"offset {place // 2}: {digit!r} is no hexadecimal digit"
+        if digit not in _DIGITS:
+            shown = repr(digit) if digit.isprintable() else _unprintable(digit)
+            return f"offset {place // 2}: {shown} is no hexadecimal digit"
     return f"offset {len(text) // 2}: an octet has two digits, one is left over"
+
+
+def _unprintable(character: str) -> str:
+    """Name a character by its number, or an octet that is no UTF-8 (PEP 383)."""
+    code = ord(character)
+    return f"octet {code - 0xDC00:02X}" if 0xDC80 <= code <= 0xDCFF else f"U+{code:04X}"
 
 
 def _fields(kind: str, digits: str, found: "Decoded") -> dict[str, Any]:
@@ -150,7 +184,8 @@ def _stream(kind: str, keys: "Sequence[KeySet]") -> int:
     write: Callable[[str], object] = sys.stdout.write
     encode = json.JSONEncoder(check_circular=False).encode
     try:
-        for line in sys.stdin:
+        for octets in sys.stdin.buffer:
+            line = octets.decode("utf-8", "surrogateescape")
             try:
                 told = _fields(kind, line.strip(), _decoded(kind, line, keys))
             except ConfigError as exc:
@@ -159,4 +194,6 @@ def _stream(kind: str, keys: "Sequence[KeySet]") -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough
         sys.stderr.close()
+    except OSError as exc:
+        raise ConfigError(f"standard output: {exc.strerror}") from exc
     return status

@@ -8,28 +8,23 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cardsync.cli import decode_packet
+from cardsync.cli import decode_packet, decode_sms
 from cardsync.cli.decode_tree import clause
 from cardsync.errors import CardsyncError, PeerError, ShortInput
 from cardsync.octets import tlv
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
-from cardsync.octets.reader import Reader
-from cardsync.octets.semi import unswapped
 from cardsync.ota.security import KeySet
 from cardsync.syncml import codec
 from cardsync.toolkit import data_object
-from cardsync.toolkit.codes import GeneralResult
+from cardsync.toolkit.codes import PROACTIVE_COMMAND_TAG, GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.data_object import MalformedObject
 from cardsync.toolkit.envelope import Envelope
-from cardsync.toolkit.parts import decode_parts
+from cardsync.toolkit.objects import SmsTpdu
+from cardsync.toolkit.parts import Part, content, decode_parts, first
 from cardsync.toolkit.profile import TerminalProfile
-from cardsync.transport import sms
-from cardsync.transport.user_data import Alphabet, Iei
 
 _OFFSET = re.compile(r" ?(?:at )?\boffset (\d+)")
-_MESSAGE_TYPE = 0x03
-_LONGEST_CENTRE = 12  # octets of the address of a service centre, its length included
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +44,17 @@ class Undecodable(CardsyncError):
         self.offset, self.clause, self.reason = offset, where, reason
 
 
+_LONGEST = 0x10000 + 10  # an extended APDU with its header and Le, ISO/IEC 7816-4 clause 5.1
+
+Inside = tuple[str, object]
 Read = Callable[[bytes, Sequence[KeySet]], Decoded]
 
 
 def decode(kind: str, octets: bytes, keys: Sequence[KeySet] = ()) -> Decoded:
     """Read octets of a kind; raise `Undecodable`."""
     read, where = KINDS[kind]
+    if len(octets) > _LONGEST and read is not _syncml:
+        raise Undecodable(_LONGEST, where, f"{len(octets)} octets are more than a message has")
     try:
         return read(octets, keys)
     except PeerError as exc:
@@ -63,9 +63,10 @@ def decode(kind: str, octets: bytes, keys: Sequence[KeySet] = ()) -> Decoded:
         raise Undecodable(_offset(exc), where, str(exc)) from exc
 
 
-def _command(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+def _command(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
     found = ProactiveCommand.decode(octets)
-    return Decoded(found, found.encode())
+    owed = () if found.owed is None else (("answer", found.owed),)
+    return Decoded(found, found.encode(), owed + _short_message(found.parts, keys))
 
 
 def _response(octets: bytes, _: Sequence[KeySet]) -> Decoded:
@@ -73,13 +74,30 @@ def _response(octets: bytes, _: Sequence[KeySet]) -> Decoded:
     return Decoded(found, found.encode())
 
 
-def _envelope(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+def _envelope(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
     found = Envelope.decode(octets)
-    return Decoded(found, found.encode())
+    return Decoded(found, found.encode(), _short_message(found.parts, keys))
+
+
+def _short_message(parts: tuple[Part, ...], keys: Sequence[KeySet]) -> tuple[Inside, ...]:
+    """Read the short message that a command sends or an envelope brings."""
+    carried = first(parts, SmsTpdu)
+    if carried is None:
+        return ()
+    try:
+        found = decode_sms.tpdu(carried.tpdu)
+    except CardsyncError as exc:
+        return (("short_message", f"cannot be read: {exc}"),)
+    return (("short_message", found), *decode_sms.inside(found, b"", keys))
 
 
 def _profile(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    if octets[:4] == _TERMINAL_PROFILE and octets[4:5] == bytes([len(octets) - 5 & 0xFF]):
+        raise PeerError("the whole command TERMINAL PROFILE stands here, and not its data alone")
     return Decoded(TerminalProfile(octets), octets)
+
+
+_TERMINAL_PROFILE = bytes([0x80, Ins.TERMINAL_PROFILE, 0, 0])
 
 
 _CARRIED: dict[int, Callable[[bytes], object]] = {
@@ -123,58 +141,8 @@ def _inside(name: str, read: Callable[[bytes], object], octets: bytes) -> tuple[
 
 
 def _sms(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
-    """Read a TPDU, or one behind the address of the centre, as modems give it (TS 27.005)."""
-    length = 1 + octets[0] if octets else 0
-    inside: list[tuple[str, object]] = []
-    try:
-        found, centre = _tpdu(octets), b""
-    except PeerError:
-        if not 1 <= length <= _LONGEST_CENTRE:
-            raise
-        centre = octets[:length]
-        try:
-            found = _tpdu(octets[length:])
-        except PeerError:
-            centre = b""
-        if not centre:
-            raise
-        inside += [("centre", unswapped(centre[2:]))] if centre[1:] else []
-    user_data, coding = found.user_data, found.coding or 0
-    if not user_data.header and sms.alphabet(coding) is not Alphabet.OCTETS:
-        inside.append(("text", _text(user_data.data, sms.alphabet(coding))))
-    if user_data.element(Iei.COMMAND_PACKET) and not user_data.concatenation:
-        inside += _inside("packet", lambda o: decode_packet.command(o, keys).packet, user_data.data)
-    elif user_data.element(Iei.RESPONSE_PACKET) and not user_data.concatenation:
-        inside += _inside(
-            "packet", lambda o: decode_packet.response(o, keys).packet, user_data.data
-        )
-    return Decoded(found, centre + found.encode(), tuple(inside))
-
-
-def _tpdu(octets: bytes) -> sms.Deliver | sms.Submit | sms.DeliverReport:
-    """Read a TPDU; a report to the centre has the type of what it answers. Clause 9.2.3.1."""
-    if octets and octets[0] & _MESSAGE_TYPE == 1:
-        return sms.Submit.decode(octets)
-    try:
-        return sms.Deliver.decode(octets)
-    except PeerError:
-        for failed in (False, True):
-            try:
-                return sms.DeliverReport.decode(octets, failed=failed)
-            except PeerError:
-                continue
-        raise
-
-
-def _text(data: bytes, alphabet: Alphabet) -> str:
-    """Give the characters of a short message."""
-    from cardsync.octets import text  # noqa: PLC0415
-
-    decode = text.decode_septets if alphabet is Alphabet.GSM7 else text.decode_ucs2
-    try:
-        return decode(data)
-    except PeerError as exc:
-        return f"cannot be read: {exc}"
+    found, centre = decode_sms.read(octets)
+    return Decoded(found, centre + found.encode(), decode_sms.inside(found, centre, keys))
 
 
 def _packet(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
@@ -199,6 +167,22 @@ KINDS: dict[str, tuple[Read, str]] = {
     "syncml": (_syncml, "OMA SyncML Representation 1.2 clause 6"),
 }
 """How each kind is read, and the clause that says how it is written."""
+
+
+def kinds_of(octets: bytes) -> tuple[str, ...]:
+    """Name the kinds of toolkit message that octets can be: a hint for one who named another."""
+    return tuple([kind for kind in _TOOLKIT if _is(kind, octets)])
+
+
+_TOOLKIT = ("command", "response", "envelope", "apdu")
+
+
+def _is(kind: str, octets: bytes) -> bool:
+    try:
+        found = decode(kind, octets)
+    except Undecodable:
+        return False
+    return kind != "apdu" or bool(found.inside)
 
 
 def _explained(kind: str, octets: bytes, where: str, error: PeerError) -> Undecodable:
@@ -227,14 +211,14 @@ def _place(kind: str, octets: bytes, where: str) -> tuple[int, str]:
     """Find the object that cannot be read; if each can, something is missing at the end."""
     start, place = 0, None
     if kind != "response":
-        reader = Reader(octets)
         try:
-            outer = tlv.decode_one(reader)
+            place, value = content(octets, range(0x100))
         except PeerError as exc:
-            return _offset(exc), "TS 101 220 clause 7.1"
-        start, place = reader.offset - len(outer.value), outer.tag
-        if len(reader):
-            return reader.offset, where
+            short = isinstance(exc, ShortInput) or "length" in str(exc)
+            return _offset(exc), "TS 101 220 clause 7.1" if short else where
+        if (place == PROACTIVE_COMMAND_TAG) != (kind == "command"):
+            return 0, where
+        start = len(octets) - len(value)
     return _broken(octets, start, place) or (len(octets), where)
 
 

@@ -93,7 +93,7 @@ def _shape(kind: Any) -> tuple[_Field, ...]:
     if issubclass(kind, DataObject | TerminalProfile):
         found += [
             _Field(name, _NOTHING, None)
-            for name, one in vars(kind).items()
+            for name, one in _members(kind)
             if isinstance(one, property)
         ]
     return tuple(found)
@@ -126,6 +126,11 @@ def _clause(kind: Any) -> str:
 
 def _clauses(text: str | None) -> list[str]:
     return _CLAUSE.findall(" ".join((text or "").split()))
+
+
+def _members(kind: Any) -> list[tuple[str, Any]]:
+    """Give the members of a class, those of its shapes first."""
+    return [member for one in reversed(kind.__mro__) for member in vars(one).items()]
 
 
 def lines(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:

@@ -7,7 +7,6 @@ the card asks for it; what could not be kept is left in the stream.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
 from ipaddress import ip_address
 from typing import ClassVar, Protocol
 
@@ -16,6 +15,7 @@ from cardsync.toolkit import channels, commands
 from cardsync.toolkit.codes import CommandType, Device, EventCode, GeneralResult, TransportProtocol
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.objects import DataObject, Result
+from cardsync.toolkit.reasons import BipProblem
 
 LARGEST_BUFFER = 1500
 MOST_CHANNELS = 7
@@ -25,18 +25,6 @@ _ESTABLISHED = 0x80
 _LINK_DROPPED = 0x05  # further information of a channel status. Clause 8.56
 _LARGEST_TOLD = 255
 _PERFORMED = Result(GeneralResult.PERFORMED)
-
-
-class BipProblem(IntEnum):
-    """Additional information of the result 3A. TS 102 223 clause 8.12.11."""
-
-    NONE = 0x00
-    NO_CHANNEL = 0x01
-    CHANNEL_CLOSED = 0x02
-    CHANNEL_INVALID = 0x03
-    BUFFER_SIZE = 0x04
-    TRANSPORT_LEVEL = 0x06
-    NOT_REACHABLE = 0x07
 
 
 class StreamEnded(PeerError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from cardsync.toolkit.codes import BearerCode
-from cardsync.toolkit.data_object import Code, DataObject, Fields, Octets, code, known
+from cardsync.toolkit.data_object import Characters, Code, DataObject, Fields, Octets, code, known
 
 
 @known(0x30)
@@ -61,7 +61,7 @@ class BrowserTerminationCause(Code):
 
 @known(0x64)
 @dataclass(frozen=True, slots=True)
-class BrowsingStatus(Octets):
+class BrowsingStatus(Characters):
     """The status line that the browser received. TS 102 223 clause 8.77."""
 
 
@@ -100,7 +100,7 @@ class FrameIdentifier(Fields):
 
 @known(0x6A)
 @dataclass(frozen=True, slots=True)
-class MultimediaMessageReference(Octets):
+class MultimediaMessageReference(Characters):
     """Where the message waits. TS 102 223 clause 8.82."""
 
 

@@ -9,7 +9,15 @@ from typing import ClassVar, Self
 from cardsync.octets import text
 from cardsync.octets.semi import swapped, unswapped
 from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode
-from cardsync.toolkit.data_object import Code, DataObject, Fields, Octets, known, of_event
+from cardsync.toolkit.data_object import (
+    Characters,
+    Code,
+    DataObject,
+    Fields,
+    Octets,
+    known,
+    of_event,
+)
 
 _TO_DIGITS = str.maketrans("AB", "*#")
 _TO_HALVES = str.maketrans("*#", "AB")
@@ -132,6 +140,21 @@ class CellBroadcastPage(Octets):
         return int.from_bytes(self.octets[:2], "big")
 
     @property
+    def scope(self) -> int:
+        """Where the message holds: 0 and 3 the cell, 1 the network, 2 the area."""
+        return self.serial >> 14
+
+    @property
+    def message_code(self) -> int:
+        """Which of the messages of its kind it is."""
+        return self.serial >> 4 & 0x3FF
+
+    @property
+    def update_number(self) -> int:
+        """How often the message was changed."""
+        return self.serial & 0x0F
+
+    @property
     def identifier(self) -> int:
         """Which kind of message it is."""
         return int.from_bytes(self.octets[2:4], "big")
@@ -159,6 +182,12 @@ class Cause(Octets):
 
     TS 102 223 clause 8.26.
     """
+
+    @property
+    def number(self) -> int | None:
+        """The cause value, behind the location and perhaps a recommendation."""
+        at = 1 if self.octets[:1] >= b"\x80" else 2
+        return self.octets[at] & 0x7F if len(self.octets) > at else None
 
 
 @known(0x1C)
@@ -227,7 +256,7 @@ _OF_CALLS = (
 
 @known(0x31, *_WITH_URI)
 @dataclass(frozen=True, slots=True)
-class ImsUri(Octets):
+class ImsUri(Characters):
     """Who is called, as a SIP or telephone URI in UTF-8. TS 31.111 clause 8.108."""
 
 

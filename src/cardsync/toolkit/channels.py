@@ -4,11 +4,16 @@ TS 102 223 clause 8, TS 31.111 clause 8.
 """
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import ClassVar, Self
 
 from cardsync.octets.reader import Reader
+from cardsync.toolkit.bearers import PARAMETERS, BearerParameters
 from cardsync.toolkit.codes import AddressType, BearerType, CommandType, TransportProtocol
 from cardsync.toolkit.data_object import Code, DataObject, Fields, Octets, code, known, within
+
+_LINK_DROPPED = 0x05
+_ADDRESS_OCTETS: dict[int | None, int] = {AddressType.IPV4: 4, AddressType.IPV6: 16}
 
 
 @known(0x35)
@@ -18,6 +23,12 @@ class BearerDescription(DataObject):
 
     type: int
     parameters: bytes = b""
+
+    @property
+    def quality(self) -> BearerParameters | None:
+        """The parameters by their names, where the standard names them."""
+        kind = PARAMETERS.get(self.type)
+        return kind.read(self.parameters) if kind else None
 
     def value(self) -> bytes:
         """Give type and parameters."""
@@ -69,6 +80,11 @@ class ChannelStatus(DataObject):
     def established(self) -> bool:
         """Whether the link is there."""
         return self.status >= 0x80
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the link broke: further information 05."""
+        return self.information[0] == _LINK_DROPPED
 
     def value(self) -> bytes:
         """Give two octets or more."""
@@ -136,6 +152,13 @@ class _Internet(DataObject):
     def __post_init__(self) -> None:
         if self.type is None and self.address:
             raise ValueError("an address has a type")
+
+    @property
+    def host(self) -> str | None:
+        """The address as people write it; None where it is none of IPv4 or IPv6."""
+        if len(self.address) != _ADDRESS_OCTETS.get(self.type):
+            return None
+        return str(ip_address(self.address))
 
     def value(self) -> bytes:
         """Give type and address, or nothing."""

@@ -31,6 +31,7 @@ from cardsync.toolkit.parts import (
     required,
     standing,
 )
+from cardsync.toolkit.synchronization_objects import CODE_POINTS
 
 __all__ = [
     "TYPES",
@@ -105,6 +106,16 @@ class ProactiveCommand:
     def unknown(self) -> tuple[objects.Unknown, ...]:
         """Objects that must be understood and that we do not know."""
         return every(tuple([part for part in self.parts if part.comprehension]), objects.Unknown)
+
+    @property
+    def owed(self) -> GeneralResult | None:
+        """What a terminal answers for what nobody knows, type or object. Clause 6.10.
+
+        None if there is no such thing; a command that is malformed does not exist at all.
+        """
+        if self.details.type not in TYPES | {CODE_POINTS.command}:
+            return GeneralResult.TYPE_NOT_UNDERSTOOD
+        return GeneralResult.DATA_NOT_UNDERSTOOD if self.unknown else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,19 @@ class Octets(DataObject):
 
 
 @dataclass(frozen=True, slots=True)
+class Characters(Octets):
+    """The shape of an object whose octets are characters, UTF-8 or ASCII."""
+
+    @property
+    def text(self) -> str:
+        """The characters; raises `PeerError` if the octets are none."""
+        try:
+            return self.octets.decode()
+        except UnicodeDecodeError as exc:
+            raise PeerError(f"octet {exc.start} of {len(self.octets)} is no UTF-8") from exc
+
+
+@dataclass(frozen=True, slots=True)
 class Code(DataObject):
     """The shape of an object that is one octet out of a list; what the list lacks is kept."""
 

@@ -4,9 +4,10 @@ TS 102 223 clause 8, TS 31.111 clause 8: the answers of PROVIDE LOCAL INFORMATIO
 contents of events.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from cardsync.octets.reader import Reader
 from cardsync.octets.semi import pair, swapped, unpair, unswapped
 from cardsync.toolkit.codes import AccessTechnologyCode, Battery, CommandType, SearchMode
 from cardsync.toolkit.data_object import Code, DataObject, Fields, Octets, code, known, within
@@ -45,6 +46,32 @@ class LocationInformation(DataObject):
     def __post_init__(self) -> None:
         within("number of digits of MCC", len(self.mcc), 3, 3)
         within("number of digits of MNC", len(self.mnc), 2, 3)
+
+    @property
+    def area(self) -> int | None:
+        """The location area or tracking area; None where none is told."""
+        size = {4: 2, 6: 2, 8: 3}.get(len(self.rest))
+        return size and int.from_bytes(self.rest[:size], "big")
+
+    @property
+    def cell(self) -> int | None:
+        """The cell of GERAN, or in UTRAN its lower 16 bits."""
+        return int.from_bytes(self.rest[2:4], "big") if len(self.rest) in {4, 6} else None
+
+    @property
+    def extended_cell(self) -> int | None:
+        """The radio network controller of a cell of UTRAN."""
+        return int.from_bytes(self.rest[4:], "big") if len(self.rest) == 6 else None
+
+    @property
+    def e_utran_cell(self) -> int | None:
+        """The 28 bits of a cell, if the network is E-UTRAN."""
+        return int.from_bytes(self.rest[2:], "big") >> 4 if len(self.rest) == 6 else None
+
+    @property
+    def ng_ran_cell(self) -> int | None:
+        """The 36 bits of a cell of NG-RAN."""
+        return int.from_bytes(self.rest[3:], "big") >> 4 if len(self.rest) == 8 else None
 
     def value(self) -> bytes:
         """Give the value octets."""
@@ -215,11 +242,30 @@ class Language(DataObject):
 
 @known(0x2E)
 @dataclass(frozen=True, slots=True)
-class TimingAdvance(Fields):
-    """Whether the terminal is idle (0) or not (1), and its advance. TS 31.111 clause 8.46."""
+class TimingAdvance(DataObject):
+    """Whether the terminal is idle (0) or not (1), and its advance. TS 31.111 clause 8.46.
+
+    The advance has one octet in GERAN; that of E-UTRAN (to 1,282) and of a satellite need more.
+    """
 
     state: int
     advance: int
+    size: int = field(default=1, repr=False)
+
+    def __post_init__(self) -> None:
+        within("octets of the advance", self.size, 1, 4)
+        within("advance", self.advance, 0, (1 << 8 * self.size) - 1)
+
+    def value(self) -> bytes:
+        """Give state and advance."""
+        return bytes([self.state]) + self.advance.to_bytes(self.size, "big")
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read state and advance."""
+        reader = Reader(value)
+        state, advance = reader.uint8(), reader.rest()
+        return cls(state, int.from_bytes(advance, "big"), len(advance))
 
 
 @known(0x3F)
@@ -272,9 +318,12 @@ class Esn(Octets):
 @known(0x6D)
 @dataclass(frozen=True, slots=True)
 class Meid(Octets):
-    """The mobile equipment identifier of a CDMA terminal, eight octets. Clause 8.81."""
+    """The mobile equipment identifier of a CDMA terminal: 14 digits, or these behind their length.
 
-    LENGTHS: ClassVar[range] = range(8, 9)
+    TS 102 223 clause 8.81.
+    """
+
+    LENGTHS: ClassVar[range] = range(7, 9)
 
 
 @known(0x63)

@@ -13,7 +13,16 @@ from cardsync.toolkit.codes import (
     EventCode,
     RegistrationType,
 )
-from cardsync.toolkit.data_object import Code, DataObject, Fields, Octets, known, of_event, within
+from cardsync.toolkit.data_object import (
+    Characters,
+    Code,
+    DataObject,
+    Fields,
+    Octets,
+    known,
+    of_event,
+    within,
+)
 from cardsync.toolkit.information import plmn, plmn_of
 
 _REJECTION = of_event(EventCode.NETWORK_REJECTION)
@@ -51,11 +60,26 @@ class _Area(DataObject):
 class TrackingAreaIdentification(_Area):
     """Network and tracking area, of two octets in E-UTRAN, three in NG-RAN. Clause 8.99."""
 
+    @property
+    def tracking_area(self) -> int:
+        """The code of the tracking area."""
+        return int.from_bytes(self.area, "big")
+
 
 @known(0x73)
 @dataclass(frozen=True, slots=True)
 class RoutingAreaIdentification(_Area):
     """Network, location area and routing area. TS 31.111 clause 8.91."""
+
+    @property
+    def location_area(self) -> int:
+        """The code of the location area."""
+        return int.from_bytes(self.area[:2], "big")
+
+    @property
+    def routing_area(self) -> int:
+        """The code of the routing area."""
+        return int.from_bytes(self.area[2:], "big")
 
 
 @known(0x74)
@@ -107,6 +131,13 @@ class PlmnList(_Networks):
 class PlmnWithAccessTechnologyList(Octets):
     """Networks and their technologies, five octets each, the preferred one first. Clause 8.90."""
 
+    @property
+    def networks(self) -> tuple[tuple[str, str, str], ...]:
+        """MCC, MNC and the bits of the technologies in hexadecimal digits (TS 31.102 4.2.5)."""
+        starts = range(0, len(self.octets) - 4, 5)
+        rows = [self.octets[at : at + 5] for at in starts]
+        return tuple([(*plmn_of(row[:3]), row[3:].hex().upper()) for row in rows])
+
 
 @known(0x69)
 @dataclass(frozen=True, slots=True)
@@ -135,13 +166,13 @@ class GadShape(Octets):
 
 @known(0x78)
 @dataclass(frozen=True, slots=True)
-class NmeaSentence(Octets):
+class NmeaSentence(Characters):
     """Where the terminal is, as its receiver says it. TS 31.111 clause 8.96."""
 
 
 @known(0x76, of_event(EventCode.INCOMING_IMS_DATA), CommandType.OPEN_CHANNEL)
 @dataclass(frozen=True, slots=True)
-class Iari(Octets):
+class Iari(Characters):
     """The reference of an IMS application. TS 31.111 clause 8.110."""
 
 
@@ -153,7 +184,7 @@ class ImpuList(Octets):
 
 @known(0x78, _REGISTRATION)
 @dataclass(frozen=True, slots=True)
-class ImsStatusCode(Octets):
+class ImsStatusCode(Characters):
     """How the registration went, three digits. TS 31.111 clause 8.112."""
 
 
@@ -249,7 +280,7 @@ class Hessid(Octets):
 
 @known(0x4A)
 @dataclass(frozen=True, slots=True)
-class WlanIdentifier(Octets):
+class WlanIdentifier(Characters):
     """The name of a wireless network. TS 101 220 table 7.23."""
 
 

@@ -23,6 +23,7 @@ from cardsync.toolkit.data_object import (
     known,
     within,
 )
+from cardsync.toolkit.reasons import REASONS
 
 __all__ = [
     "TERMINAL_TO_UICC",
@@ -131,6 +132,12 @@ class Result(DataObject):
             raise ValueError("a general result is expected")
         return cls(value[0], value[1:])
 
+    @property
+    def reason(self) -> int | None:
+        """What the first octet of the additional information means, where a list says it."""
+        kind = REASONS.get(self.general)
+        return code(kind, self.additional[0]) if kind and self.additional else None
+
 
 @known(0x04)
 @dataclass(frozen=True, slots=True)
@@ -196,6 +203,12 @@ class TimerValue(DataObject):
 
     def __post_init__(self) -> None:
         within("timer value", self.seconds, 0, 24 * 3600)
+
+    @property
+    def clock(self) -> str:
+        """The time as hours, minutes and seconds."""
+        minutes, seconds = divmod(self.seconds, 60)
+        return "{:02}:{:02}:{:02}".format(*divmod(minutes, 60), seconds)
 
     def value(self) -> bytes:
         """Give hours, minutes and seconds as semi-octets."""

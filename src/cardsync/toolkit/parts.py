@@ -34,16 +34,18 @@ class Part:
 def content(data: bytes, tags: Container[int]) -> tuple[int, bytes]:
     """Take a message out of its BER-TLV: its tag, one of `tags`, and its octets.
 
-    Raises `PeerError`; a length has only one way to be written. TS 101 220 clause 7.1.2.
+    Raises `PeerError`; a length has only one way to be written. TS 101 220 clause 7.1.2. The tag
+    is one octet, `DF` (ProSe report) too. Table 7.17.
     """
     reader = Reader(data)
-    outer = tlv.decode_one(reader)
+    tag, length = reader.uint8(), tlv.decode_length(reader)
+    value = reader.octets(length)
     reader.finish()
-    if outer.tag not in tags:
-        raise PeerError(f"tag {outer.tag:02X} at offset 0 is not the one of such a message")
-    if len(data) - len(outer.value) > 1 + len(tlv.encode_length(len(outer.value))):
+    if tag not in tags:
+        raise PeerError(f"tag {tag:02X} at offset 0 is not the one of such a message")
+    if len(data) - length > 1 + len(tlv.encode_length(length)):
         raise PeerError("the length at offset 1 is written in too many octets")
-    return outer.tag, outer.value
+    return tag, value
 
 
 def encode_parts(parts: tuple[Part, ...]) -> bytes:

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Self
 
+from cardsync.octets.apdu import CommandApdu, ResponseApdu
 from cardsync.octets.reader import Reader
 from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode
-from cardsync.toolkit.data_object import Code, DataObject, Fields, Octets, known, of_event
+from cardsync.toolkit.data_object import (
+    Characters,
+    Code,
+    DataObject,
+    Fields,
+    Octets,
+    known,
+    of_event,
+)
 
 _ECAT = (
     CommandType.COMMAND_CONTAINER,
@@ -93,7 +102,7 @@ class CardReaderStatus(Fields):
 
 @known(0x3A)
 @dataclass(frozen=True, slots=True)
-class CardReaderIdentifier(Octets):
+class CardReaderIdentifier(Characters):
     """The name of a reader. TS 102 223 clause 8.57."""
 
 
@@ -110,6 +119,11 @@ class CApdu(Octets):
 
     LENGTHS: ClassVar[range] = range(4, 0x10000)
 
+    @property
+    def apdu(self) -> CommandApdu:
+        """The command; raises `PeerError` if it is malformed."""
+        return CommandApdu.decode(self.octets)
+
 
 @known(0x23)
 @dataclass(frozen=True, slots=True)
@@ -117,6 +131,11 @@ class RApdu(Octets):
     """What a card in a reader answered. TS 102 223 clause 8.36."""
 
     LENGTHS: ClassVar[range] = range(2, 0x10000)
+
+    @property
+    def apdu(self) -> ResponseApdu:
+        """Data and status word."""
+        return ResponseApdu.decode(self.octets)
 
 
 @known(0x2F)

@@ -1,7 +1,7 @@
 """Transfer protocol data units of the short message service. TS 23.040 clause 9.2.
 
 SMS-DELIVER, SMS-SUBMIT and SMS-DELIVER-REPORT, without the service centre address that some
-interfaces put before them.
+interfaces put before them. `sms_reports` has the others.
 """
 
 from dataclasses import dataclass, field
@@ -167,14 +167,16 @@ def _swapped(octet: int) -> int:
     return (tens if tens < 10 else 0) * 10 + (ones if ones < 10 else 0)
 
 
-def _decode_user_data(reader: Reader, first: int, coding: int) -> UserData:
+def decode_user_data(reader: Reader, first: int, coding: int) -> UserData:
+    """Read TP-UDL and TP-UD to the end; `first` is the first octet of the TPDU, coding TP-DCS."""
     length = reader.uint8()
     return UserData.decode(
         reader.rest(), length, has_header=bool(first & _UDHI), alphabet=alphabet(coding)
     )
 
 
-def _encode_user_data(user_data: UserData, coding: int) -> bytes:
+def encode_user_data(user_data: UserData, coding: int) -> bytes:
+    """Give TP-UDL and TP-UD."""
     kind = alphabet(coding)
     octets = user_data.encode(kind)
     return bytes([user_data.length(kind)]) + octets
@@ -209,7 +211,7 @@ class Deliver:
             | (_REPLY_PATH if self.reply_path else 0)
         )
         head = bytes([first]) + self.originator.encode() + bytes([self.protocol, self.coding])
-        return head + self.timestamp.octets + _encode_user_data(self.user_data, self.coding)
+        return head + self.timestamp.octets + encode_user_data(self.user_data, self.coding)
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
@@ -224,7 +226,7 @@ class Deliver:
         return cls(
             originator,
             timestamp,
-            _decode_user_data(reader, first, coding),
+            decode_user_data(reader, first, coding),
             protocol,
             coding,
             more_messages=not first & _MORE_MESSAGES,
@@ -277,7 +279,7 @@ class Submit:
         )
         head = bytes([first, self.reference]) + self.destination.encode()
         head += bytes([self.protocol, self.coding]) + self.validity
-        return head + _encode_user_data(self.user_data, self.coding)
+        return head + encode_user_data(self.user_data, self.coding)
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
@@ -292,7 +294,7 @@ class Submit:
         validity = reader.octets(_VALIDITY_LENGTH[validity_format])
         return cls(
             destination,
-            _decode_user_data(reader, first, coding),
+            decode_user_data(reader, first, coding),
             protocol,
             coding,
             reference,
@@ -326,7 +328,7 @@ class DeliverReport:
         octets.append(sum(1 << bit for bit, there in enumerate(present) if there))
         octets += bytes(part for part in (self.protocol, self.coding) if part is not None)
         if has_data:
-            octets += _encode_user_data(self.user_data, self.coding or 0)
+            octets += encode_user_data(self.user_data, self.coding or 0)
         return bytes(octets)
 
     @classmethod
@@ -344,6 +346,6 @@ class DeliverReport:
         coding = reader.uint8() if present & 0x02 else None
         user_data = UserData()
         if present & 0x04:
-            user_data = _decode_user_data(reader, first, coding or 0)
+            user_data = decode_user_data(reader, first, coding or 0)
         reader.finish()
         return cls(user_data, protocol, coding, failure)
