@@ -148,6 +148,24 @@ def test_verdict(
     assert bool(reason) == (verdict is not Verdict.DONE or "low" in name)
 
 
+@pytest.mark.parametrize(
+    ("sw", "words"),
+    [
+        (0x6A80, "what it was sent is not valid or more than it can do"),
+        (0x6A84, "it has no room"),
+        (0x6F00, "it gives no other reason"),
+    ],
+)
+def test_a_refusal_is_told_in_words(sw: int, words: str) -> None:
+    """Why the card refused, where, and that the old policy runs on."""
+    _, reason = judge(row(**PERSONALISATION), proof(OK, CompactResponse(2, sw).encode()))
+
+    assert (
+        f"the card refuses: {words} (status word {sw:04X} for command 2 of 4);"
+        " what it had before goes on" == reason
+    )
+
+
 # In the database.
 
 

@@ -47,6 +47,12 @@ _SystemId = Annotated[str, typer.Option(help="Who we are to the message centre."
 _Number = Annotated[str, typer.Option(help="Our number, to which cards answer.")]
 _Cards = Annotated[Path | None, typer.Option(help="Cards to take in, JSON; - is standard input.")]
 _Policy = Annotated[Path | None, typer.Option(help="The policy that every card shall have, TOML.")]
+_Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter", metavar="NAME=VALUE", help="A parameter of the policy for every card."
+    ),
+]
 _Trial = Annotated[
     bool, typer.Option("--trial", help="Cards for trying: no limit on their wear and traffic.")
 ]
@@ -79,6 +85,7 @@ def serve(
     number: _Number = "2210",
     cards: _Cards = None,
     policy: _Policy = None,
+    parameter: _Parameters = None,
     trial: _Trial = False,
     journal: _Journal = False,
     wsp: _Wsp = None,
@@ -91,7 +98,9 @@ def serve(
     from cardsync.transport.doors import Doors  # noqa: PLC0415
 
     centre = None if smsc is None else _centre(smsc, system_id, number)
-    wish = _Wish("[]" if cards is None else _read(cards), policy, trial=trial, alone=dsn is None)
+    given = _parameters(parameter or [], policy)
+    taken = "[]" if cards is None else _read(cards)
+    wish = _Wish(taken, policy, given, trial=trial, alone=dsn is None)
     background: list[Callable[[Operator], Coroutine[Any, Any, None]]] = [wish.provision]
     if centre is not None:
         background.append(lambda running: _gateway(running, centre))
@@ -127,6 +136,17 @@ def _centre(address: str, system_id: str, number: str) -> "MessageCentre":
     return MessageCentre(host, int(port), system_id, password, number)
 
 
+def _parameters(given: list[str], policy: Path | None) -> dict[str, str]:
+    """Read NAME=VALUE; what a policy makes of it is seen when the policy is."""
+    pairs = [text.partition("=") for text in given]
+    for text, (name, equals, _) in zip(given, pairs, strict=True):
+        if not equals or not name:
+            raise ConfigError(f"--parameter {text}: NAME=VALUE is expected, such as interval=12h")
+    if given and policy is None:
+        raise ConfigError("--parameter: it is one of a policy; name that with --policy")
+    return {name: value for name, _, value in pairs}
+
+
 def _read(path: Path) -> str:
     try:
         return sys.stdin.read() if str(path) == "-" else path.read_text()
@@ -143,6 +163,7 @@ class _Wish:
 
     cards: str
     policy: Path | None
+    parameters: dict[str, str]
     trial: bool
     alone: bool
 
@@ -175,7 +196,8 @@ class _Wish:
         with running.database.transaction() as connection:
             application = campaigns.publish_image(connection, image, now)
             digest = campaigns.publish_policy(connection, text, str(policy), now, limits)
-        given = {"server": running.syncml_url}
+            own = {"server"} & campaigns.parameter_names(connection, digest)
+        given = {**dict.fromkeys(own, running.syncml_url), **self.parameters}
         for iccid in running.cards.iccids():
             with running.database.transaction() as connection:
                 had = campaigns.content(connection, iccid).known.policy is not None

@@ -43,6 +43,16 @@ LIFETIME = timedelta(days=7)
 TRIGGER_LIFETIME = timedelta(hours=1)
 MOST_FAILURES = 3
 
+_REFUSALS: Mapping[int, str] = {
+    SW.INCORRECT_DATA: "what it was sent is not valid or more than it can do",
+    SW.NOT_ENOUGH_MEMORY: "it has no room",
+    SW.REFERENCED_DATA_NOT_FOUND: "what is meant is not in it",
+    SW.CONDITIONS_NOT_SATISFIED: "not in the state that it is in",
+    SW.SECURITY_NOT_SATISFIED: "we have no right to it",
+    SW.INCORRECT_P1_P2: "a piece is missing or out of turn",
+    SW.INS_NOT_SUPPORTED: "it does not know the command",
+}
+"""Why a card refuses. GlobalPlatform 2.3 clause 11.1.3."""
 _EXECUTED = {0x90, 0x91, 0x61}  # 91: executed, and a proactive command waits
 
 
@@ -102,6 +112,12 @@ def artifact(connection: Connection, digest: str) -> Artifact:
     if row is None:
         raise ConfigError(f"nothing with the digest {digest} was published; publish it first")
     return Artifact(*row)
+
+
+def parameter_names(connection: Connection, policy: str) -> frozenset[str]:
+    """Give the names of a policy's parameters, by its digest."""
+    program = Program.decode(artifact(connection, policy).data)
+    return frozenset(one.name for one in program.parameters)
 
 
 def content(connection: Connection, iccid: str) -> CardContent:
@@ -273,13 +289,21 @@ def _judge_script(row: Row, data: bytes) -> tuple[Verdict, str]:
     last = commands[min(response.executed, len(commands)) - 1]
     if response.executed == len(commands) and response.sw >> 8 in _EXECUTED:
         return Verdict.DONE, ""
-    reason = f"status word {response.sw:04X} for command {response.executed} of {len(commands)}"
+    place = f"command {response.executed} of {len(commands)}"
+    reason = f"{_refusal(response.sw)} (status word {response.sw:04X} for {place})"
     if response.sw == SW.REFERENCED_DATA_NOT_FOUND and last.ins == Ins.DELETE:
         return Verdict.DONE, ""
     if response.sw == SW.REFERENCED_DATA_NOT_FOUND and response.executed == 1:
         return Verdict.MISSING, reason  # INSTALL [for personalization] finds nobody
+    if not row.repeatable:
+        return Verdict.UNCERTAIN, reason
     # Each command is whole or not at all, and a policy comes with the last: the old one runs.
-    return (Verdict.REFUSED if row.repeatable else Verdict.UNCERTAIN), reason
+    return Verdict.REFUSED, f"{reason}; what it had before goes on"
+
+
+def _refusal(sw: int) -> str:
+    """Say in words why a card does not do a command."""
+    return f"the card refuses: {_REFUSALS.get(sw, 'it gives no other reason')}"
 
 
 def settle(
