@@ -5,18 +5,21 @@ them is HTTP, HTTPS, WSP in both modes, through Kannel and directly, or OBEX. Ka
 """
 
 import json
+import random
 import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,10 +28,19 @@ from cardsync.card.uicc import Uicc
 from cardsync.fleet.capture import Capture
 from cardsync.fleet.carriers import Carriers, Settings, Taps
 from cardsync.fleet.mobile import device_information
+from cardsync.operator.app import App
+from cardsync.operator.store.cards import Cards
+from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
+from cardsync.operator.store.seal import MasterKey
+from cardsync.operator.synchronization import Synchronization
 from cardsync.syncml.record import Application, Parameter, Record
 from cardsync.terminal.agent import Agent, Identity
 from cardsync.terminal.databases.management import ManagementDatabase
+from cardsync.toolkit.synchronization_objects import Transport
+from cardsync.transport.wsp_client import WspCarrier
+from cardsync.transport.wsp_server import WspServer
+from cardsync.transport.wtp_sar import Limits
 from certificates import Authority
 from mobiles import (
     ENDS,
@@ -47,8 +59,11 @@ from mobiles import (
     variables,
 )
 from peers import need
+from transport.gateway import unkind_path
 from transport.test_http import serve
+from transport.test_wsp_client import running
 
+HASTY = Limits(retry=0.2, retries=40)
 _PATIENCE = 120.0
 _CARDS = [f"89882110000000100{number:02}" for number in range(20)]
 _numbers = count()
@@ -99,6 +114,8 @@ class Network:
     ready: dict[str, str]
     tls: dict[str, str]
     authority: Path
+    home: Path
+    dsn: str
 
     def get(self, path: str) -> Any:
         """Ask the operator's API."""
@@ -119,7 +136,7 @@ def network() -> Iterator[Network]:
         authority = Authority(home)
         pem = str(authority.issue("127.0.0.1"))
         tls = stack.enter_context(operator(home, dsn, "--certificate", pem, "--key", pem))
-        yield Network(plain, tls, authority.path)
+        yield Network(plain, tls, authority.path, home, dsn)
 
 
 @dataclass
@@ -272,6 +289,49 @@ def test_through_kannel(network: Network, tmp_path: Path, kannel: str, transport
         assert "00" == device.synchronize()
         assert is_equal(network, device)
     dissected(tmp_path, transport)
+
+
+@contextmanager
+def hasty_server(network: Network) -> Iterator[int]:
+    """Serve WSP over the operators' database here, soon sending again; give its port."""
+    with Database(network.dsn) as database:
+        cards = Cards(database, MasterKey.open(network.home / "master.key"))
+        answer = App(database, Synchronization(database, cards)).endpoint.answer
+
+        async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+            return await answer(body, content_type, urlsplit(url).query)
+
+        server = WspServer(handle, port=0, unit_port=None, limits=HASTY)
+        with running(server) as ports:
+            yield ports[0]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_unkind_network(network: Network, tmp_path: Path, seed: int) -> None:
+    """Of all datagrams a tenth is lost, one doubled, one late: both sides have the same.
+
+    The same seed makes the same choices, in the order in which datagrams come.
+    """
+    dice, fates = random.Random(seed), Counter[str]()
+
+    def fate(_there: bool, _datagram: bytes) -> tuple[float, ...]:
+        delays = dice.choice([(), (0.0, 0.0), (0.05,), *[(0.0,)] * 7])
+        fates[str(delays)] += 1
+        return delays
+
+    records = tuple(Application(f"seed{seed}-{n}", f"App {n}", "1.0", n) for n in range(600))
+    with (
+        hasty_server(network) as port,
+        unkind_path(("127.0.0.1", port), fate) as path,
+        WspCarrier(limits=HASTY) as carrier,
+        phone(tmp_path, ["wsp"], f"wsp://127.0.0.1:{path}/dm") as device,
+    ):
+        device.database.update(records, full=True)
+        device.carriers.by_transport[Transport.WSP] = carrier
+
+        assert "00" == device.synchronize()
+        assert is_equal(network, device)
+    assert {"()", "(0.0, 0.0)", "(0.05,)", "(0.0,)"} == set(fates)
 
 
 def test_next_of_the_list(network: Network, tmp_path: Path) -> None:

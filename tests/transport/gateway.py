@@ -1,14 +1,16 @@
 """A real WAP gateway, Kannel's bearerbox and wapbox, and the HTTP server behind it."""
 
+import heapq
 import os
 import select
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 from peers import need
@@ -121,29 +123,44 @@ def running(server: ThreadingHTTPServer) -> Iterator[None]:
         server.server_close()
 
 
+Fate = Callable[[bool, bytes], Iterable[float]]
+"""Gives the delays of the copies of a datagram, in seconds: () is loss, (0, 0) is repetition.
+
+It is asked with whether the datagram is on its way to the server.
+"""
+
+
 @contextmanager
 def lossy_path(address: str, loses: Callable[[bool, bytes], bool]) -> Iterator[int]:
-    """Bring the datagrams of one client to the gateway's port 9201 and back; give the port.
+    """Bring the datagrams of one client to the gateway's port 9201 and back; give the port."""
+    with unkind_path((address, 9201), lambda *one: () if loses(*one) else (0.0,)) as port:
+        yield port
 
-    `loses` is asked for each, with whether it is on its way to the gateway.
-    """
+
+@contextmanager
+def unkind_path(server: tuple[str, int], fate: Fate) -> Iterator[int]:
+    """Bring the datagrams of one client to a server and back, as `fate` wants; give the port."""
     ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
     ends[0].bind(("127.0.0.1", 0))
-    ends[1].connect((address, 9201))
+    ends[1].connect(server)
     over = threading.Event()
 
     def carry() -> None:
         client: tuple[str, int] | None = None
+        waiting: list[tuple[float, int, bool, bytes]] = []
+        number = count()
         while not over.is_set():
-            for end in select.select(ends, [], [], 0.05)[0]:
+            for end in select.select(ends, [], [], 0.01 if waiting else 0.05)[0]:
                 datagram, where = end.recvfrom(65_536)
-                there = end is ends[0]
+                there, now = end is ends[0], time.monotonic()
                 client = where if there else client
-                if loses(there, datagram) or client is None:
-                    continue
+                for delay in fate(there, datagram):
+                    heapq.heappush(waiting, (now + delay, next(number), there, datagram))
+            while waiting and waiting[0][0] <= time.monotonic():
+                _, _, there, datagram = heapq.heappop(waiting)
                 if there:
                     ends[1].send(datagram)
-                else:
+                elif client is not None:
                     ends[0].sendto(datagram, client)
 
     thread = threading.Thread(target=carry)

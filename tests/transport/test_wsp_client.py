@@ -38,15 +38,14 @@ async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, by
 
 
 @contextmanager
-def serving(handler: Handler = handle, **options: int) -> Iterator[tuple[int, int]]:
+def running(server: WspServer) -> Iterator[tuple[int, ...]]:
     """Run a server in a thread; give its ports, in connection mode first."""
     loop = asyncio.new_event_loop()
-    server = WspServer(handler, port=0, unit_port=0, **options)  # type: ignore[arg-type]  # numbers only
     loop.run_until_complete(server.start())
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield server.ports[0], server.ports[1]
+        yield server.ports
     finally:
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
@@ -54,8 +53,16 @@ def serving(handler: Handler = handle, **options: int) -> Iterator[tuple[int, in
         loop.close()
 
 
+@contextmanager
+def serving(handler: Handler = handle, **options: int) -> Iterator[tuple[int, ...]]:
+    """Run a server of both modes in a thread; give its ports."""
+    server = WspServer(handler, port=0, unit_port=0, **options)  # type: ignore[arg-type]  # numbers only
+    with running(server) as ports:
+        yield ports
+
+
 @pytest.fixture(scope="module")
-def ports() -> Iterator[tuple[int, int]]:
+def ports() -> Iterator[tuple[int, ...]]:
     """Give the ports of a server."""
     with serving() as both:
         yield both
@@ -93,7 +100,7 @@ def failure(carrier: WspCarrier, url: str = URL, body: bytes = b"") -> CarrierEr
 
 @BOTH
 @pytest.mark.parametrize("size", [0, 900, 60_000])
-def test_exchange(ports: tuple[int, int], connectionless: bool, size: int) -> None:
+def test_exchange(ports: tuple[int, ...], connectionless: bool, size: int) -> None:
     """Body and content type go both ways, whatever the size; a second time too."""
     body = bytes(range(251)) * (size // 251 + 1)
     carrier = WspCarrier("127.0.0.1", ports[connectionless], connectionless=connectionless)
@@ -121,7 +128,7 @@ def test_address_of_a_server(connectionless: bool) -> None:
     assert [url.replace("wsp:", "http:") for url in (here, here, there)] == told
 
 
-def test_host_of_an_address(ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_of_an_address(ports: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a gateway an address of HTTP goes to its host, at the usual port of WSP."""
     monkeypatch.setattr(wsp_client, "CONNECTION_PORT", ports[0])
     with WspCarrier() as carrier:
@@ -132,14 +139,14 @@ def test_host_of_an_address(ports: tuple[int, int], monkeypatch: pytest.MonkeyPa
     assert Failure.UNSUPPORTED is caught.value.kind
 
 
-def test_by_another_gateway(ports: tuple[int, int]) -> None:
+def test_by_another_gateway(ports: tuple[int, ...]) -> None:
     """A carrier of its own goes by another gateway."""
     with WspCarrier("gateway.invalid").by("127.0.0.1", ports[0]) as carrier:
         assert (WBXML, b"cba") == carrier.exchange(URL, WBXML, b"abc")
 
 
 @BOTH
-def test_statuses(ports: tuple[int, int], connectionless: bool) -> None:
+def test_statuses(ports: tuple[int, ...], connectionless: bool) -> None:
     """A status that is not 2xx is a refusal; the session goes on without it."""
     errors = []
     with WspCarrier("127.0.0.1", ports[connectionless], connectionless=connectionless) as carrier:
@@ -163,7 +170,7 @@ def test_busy(connectionless: bool) -> None:
 
 
 @BOTH
-def test_no_answer_in_time(ports: tuple[int, int], connectionless: bool) -> None:
+def test_no_answer_in_time(ports: tuple[int, ...], connectionless: bool) -> None:
     """The time is for the whole exchange; the next one is not disturbed."""
     carrier = WspCarrier(
         "127.0.0.1", ports[connectionless], connectionless=connectionless, timeout=0.2
@@ -208,7 +215,7 @@ def test_a_content_type_that_cannot_be_written() -> None:
 
 
 @BOTH
-def test_too_large_to_send(ports: tuple[int, int], connectionless: bool) -> None:
+def test_too_large_to_send(ports: tuple[int, ...], connectionless: bool) -> None:
     """More than a datagram, or than the server takes: nothing is sent."""
     carrier = WspCarrier("127.0.0.1", ports[connectionless], connectionless=connectionless)
     error = failure(carrier, body=bytes(SERVER_LIMITS.largest))
@@ -216,14 +223,14 @@ def test_too_large_to_send(ports: tuple[int, int], connectionless: bool) -> None
     assert Failure.TOO_LARGE is error.kind
 
 
-def test_too_large_to_take(ports: tuple[int, int]) -> None:
+def test_too_large_to_take(ports: tuple[int, ...]) -> None:
     """An answer longer than we take is refused by the server already."""
     error = failure(WspCarrier("127.0.0.1", ports[0], limits=Limits(largest=500)), body=bytes(450))
 
     assert Failure.TOO_LARGE is error.kind
 
 
-def test_tap(ports: tuple[int, int]) -> None:
+def test_tap(ports: tuple[int, ...]) -> None:
     """Every datagram is heard, with the ends between which it goes."""
     heard: list[tuple[str, bytes]] = []
     with WspCarrier(
@@ -236,7 +243,7 @@ def test_tap(ports: tuple[int, int]) -> None:
     assert (b"abc", b"cba") == (asked[-3:], answered[-3:])
 
 
-def test_redirect(ports: tuple[int, int]) -> None:
+def test_redirect(ports: tuple[int, ...]) -> None:
     """A gateway that sends us elsewhere is left, for good if it says so."""
     there = wsp.Address(bytes([127, 0, 0, 1]), ports[0])
     asked: list[bytes] = []
@@ -354,7 +361,7 @@ def test_what_a_peer_may_do_connectionless(
         assert kind is failure(carrier).kind
 
 
-def test_a_session_that_is_gone(ports: tuple[int, int]) -> None:
+def test_a_session_that_is_gone(ports: tuple[int, ...]) -> None:
     """The exchange that meets it fails; the next one has a new session."""
     with serving() as others:
         carrier = WspCarrier("127.0.0.1", others[0], timeout=5, limits=HASTY)
@@ -388,7 +395,7 @@ def test_server_without_connectionless_mode() -> None:
     assert 1 == len(asyncio.run(journey()))
 
 
-def test_noise_on_both_ports(ports: tuple[int, int]) -> None:
+def test_noise_on_both_ports(ports: tuple[int, ...]) -> None:
     """What cannot be read is passed over."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
         for port in ports:
