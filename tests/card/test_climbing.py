@@ -8,7 +8,7 @@ from cardsync.card.secured import write_key_set
 from cardsync.octets.apdu import Ins
 from cardsync.ota.report import ReportReason
 from cardsync.ota.security import Algorithm, Key, KeySet
-from cardsync.ota.token import derive_token_key, verify_token
+from cardsync.ota.token import PAGE_TARGET, derive_token_key, verify_token
 from cardsync.policy.values import Rung
 from cardsync.toolkit.browser import BrowserTerminationCause
 from cardsync.toolkit.codes import CommandType, EventCode, GeneralResult
@@ -316,7 +316,7 @@ def test_browser() -> None:
     key = derive_token_key(KEYS.kid.octets)
 
     assert "https://dm.operator.example/s" == address
-    assert 0 < verify_token(key, urlsafe_b64decode(token), "devman")
+    assert 0 < verify_token(key, urlsafe_b64decode(token), PAGE_TARGET)
     assert (0, 0) == bench.ends
 
     told = bench.there.equipment.event(

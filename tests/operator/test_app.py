@@ -12,6 +12,7 @@ import pytest
 
 from cardsync.operator import endpoint
 from cardsync.operator.app import App
+from cardsync.operator.arrivals import Arrivals
 from cardsync.operator.endpoint import MAX_BODY, Endpoint
 from cardsync.operator.store import devices
 from cardsync.operator.store.cards import Cards
@@ -37,7 +38,7 @@ RECORDS = (
 def app(database: Database) -> App:
     """Give the application over the worker's database."""
     cards = Cards(database, MasterKey(secrets.token_bytes(32)))
-    return App(database, Synchronization(database, cards))
+    return App(database, Synchronization(database, cards), Arrivals(database, cards))
 
 
 class Browser:
@@ -194,6 +195,7 @@ def test_openapi_describes_the_api(client: Browser) -> None:
         "/api/devices/{device_id}",
         "/api/devices/{device_id}/records",
         "/api/devices/{device_id}/log",
+        "/api/devices/{device_id}/reports",
     } == paths
 
 
@@ -205,7 +207,8 @@ def test_health(client: Browser) -> None:
 def test_pages_without_a_database(server: str) -> None:
     """503 with Retry-After while the database is away, on every page."""
     closed = Database(server)
-    app = App(closed, Synchronization(closed, Cards(closed, MasterKey(bytes(32)))))
+    cards = Cards(closed, MasterKey(bytes(32)))
+    app = App(closed, Synchronization(closed, cards), Arrivals(closed, cards))
     for path in ("/", "/healthz", "/api/devices"):
         answer = Browser(app).get(path)
         assert (503, "2") == (answer.status_code, answer.headers["retry-after"])

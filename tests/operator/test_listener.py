@@ -13,7 +13,7 @@ from cardsync.errors import ConfigError
 from cardsync.octets.semi import swapped
 from cardsync.operator import listener as module
 from cardsync.operator import reports
-from cardsync.operator.listener import Listener
+from cardsync.operator.listener import Listener, listen
 from cardsync.operator.proofs import Arrival, Proofs
 from cardsync.operator.reports import Reports
 from cardsync.operator.store.cards import Cards
@@ -90,7 +90,7 @@ def play(taker: Reports, scenario: Callable[[int, Listener], Coroutine[None, Non
 
     async def run() -> None:
         listener = Listener(taker, clock=lambda: NOW)
-        async with await listener.start("127.0.0.1", 0) as server:
+        async with await listener.start(listen("127.0.0.1", 0)) as server:
             await scenario(server.sockets[0].getsockname()[1], listener)
 
     asyncio.run(run())
@@ -170,7 +170,7 @@ def test_port_in_use(taker: Reports) -> None:
 
     async def scenario(port: int, _: Listener) -> None:
         with pytest.raises(ConfigError, match=str(port)):
-            await Listener(taker).start("127.0.0.1", port)
+            listen("127.0.0.1", port)
 
     play(taker, scenario)
 
@@ -185,7 +185,7 @@ def listening(taker: Reports) -> Iterator[int]:
     ports: list[int] = []
 
     async def start() -> asyncio.Server:
-        server = await Listener(taker, clock=lambda: NOW).start("127.0.0.1", 0)
+        server = await Listener(taker, clock=lambda: NOW).start(listen("127.0.0.1", 0))
         ports.append(server.sockets[0].getsockname()[1])
         ready.set()
         return server

@@ -29,6 +29,7 @@ from cardsync.fleet.capture import Capture
 from cardsync.fleet.carriers import Carriers, Settings, Taps
 from cardsync.fleet.mobile import device_information
 from cardsync.operator.app import App
+from cardsync.operator.arrivals import Arrivals
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
@@ -296,7 +297,7 @@ def hasty_server(network: Network) -> Iterator[int]:
     """Serve WSP over the operators' database here, soon sending again; give its port."""
     with Database(network.dsn) as database:
         cards = Cards(database, MasterKey.open(network.home / "master.key"))
-        answer = App(database, Synchronization(database, cards)).endpoint.answer
+        answer = App(database, Synchronization(database, cards), Arrivals(database, cards)).endpoint.answer
 
         async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
             return await answer(body, content_type, urlsplit(url).query)

@@ -112,7 +112,7 @@ class Orders:
         The same session gives the same reference and token each time: to the terminal it is the
         same order.
         """
-        token = self.token(session, request, key_sets)
+        token = self.token(session, request.target.database, key_sets)
         if token is None:
             return None
         try:
@@ -120,14 +120,10 @@ class Orders:
         except (LocalError, ValueError):  # a number of the program that the command does not have
             return None
 
-    def token(
-        self, session: Session, request: ResolvedRequest, key_sets: Iterable[KeySet]
-    ) -> bytes | None:
-        """Make the one-time token of a session; None if no key is good enough."""
+    def token(self, session: Session, target: str, key_sets: Iterable[KeySet]) -> bytes | None:
+        """Make the one-time token of a session for a target; None if no key is good enough."""
         key = _token_key(key_sets)
-        if key is None:
-            return None
-        return build_token(key, self._iccid, request.target.database, session.counter)
+        return None if key is None else build_token(key, self._iccid, target, session.counter)
 
     def delay(self, request: ResolvedRequest, attempt: int, result: Result) -> int | None:
         """Give the minutes to wait after attempt n failed so, or None if there is no other.

@@ -22,6 +22,7 @@ from cardsync.card.reporting import Reporting, submit
 from cardsync.card.secured import read_key_sets
 from cardsync.errors import LocalError
 from cardsync.ota.report import ReportReason
+from cardsync.ota.token import PAGE_TARGET
 from cardsync.policy.values import ResolvedRequest, Rung
 from cardsync.toolkit import channels, commands
 from cardsync.toolkit.codes import (
@@ -115,7 +116,7 @@ class Rungs:
         if not page.startswith(("https://", "http://")) or len(page) > _LONGEST_PAGE:
             raise Unusable("there is no page to open")
         key_sets = [one for _, one in sorted(read_key_sets(self._memory).items())]
-        token = Orders(self._memory).token(session, request, key_sets)
+        token = Orders(self._memory).token(session, PAGE_TARGET, key_sets)
         if token is None or not page.isascii():
             raise Unusable("there is no key for a token")
         sign = "&" if "?" in page else "?"

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import socket
 import sys
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +17,12 @@ from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardsync.operator.gateway import MessageCentre
-    from cardsync.operator.server import Certificate, Operator
+    from cardsync.operator.server import Background, Certificate, Operator
 
 app = typer.Typer(help="The network operator: SyncML, cards, campaigns.", no_args_is_help=True)
 
 _JOURNAL_SECONDS = 0.05
+_USUAL_REPORTS = 9000
 _IMAGE_VERSION = (1, 0)
 _IMAGE_MACHINE = 1
 _PASSWORD = "CARDSYNC_SMPP_PASSWORD"  # noqa: S105  # the name of a variable
@@ -40,6 +42,12 @@ _Descriptor = Annotated[
     int | None, typer.Option("--listen-fd", help="A listening socket in place of the port.")
 ]
 _Dsn = Annotated[str | None, typer.Option(help="A PostgreSQL of your own.", envvar="CARDSYNC_DSN")]
+_Reports = Annotated[
+    str | None, typer.Option(help="HOST:PORT for what cards report by a channel of their own.")
+]
+_ReportsDescriptor = Annotated[
+    int | None, typer.Option("--reports-fd", help="A listening socket in place of that.")
+]
 _Smsc = Annotated[
     str | None, typer.Option(help=f"HOST:PORT of the message centre; password in {_PASSWORD}.")
 ]
@@ -80,6 +88,8 @@ def serve(
     port: _Port = 8080,
     listen_fd: _Descriptor = None,
     dsn: _Dsn = None,
+    reports: _Reports = None,
+    reports_fd: _ReportsDescriptor = None,
     smsc: _Smsc = None,
     system_id: _SystemId = "operator",
     number: _Number = "2210",
@@ -98,19 +108,37 @@ def serve(
     from cardsync.transport.doors import Doors  # noqa: PLC0415
 
     centre = None if smsc is None else _centre(smsc, system_id, number)
-    given = _parameters(parameter or [], policy)
+    listening = _listen(reports, reports_fd)
     taken = "[]" if cards is None else _read(cards)
-    wish = _Wish(taken, policy, given, trial=trial, alone=dsn is None)
-    background: list[Callable[[Operator], Coroutine[Any, Any, None]]] = [wish.provision]
-    if centre is not None:
-        background.append(lambda running: _gateway(running, centre))
-    if journal:
-        background.append(_tell_journal)
+    wish = _Wish(
+        taken, policy, _parameters(parameter or [], policy), trial=trial, alone=dsn is None,
+        number=number if centre else "", reports=_where(listening),
+    )  # fmt: skip
     config = server.OperatorConfig(
         home, host, port, dsn, descriptor=listen_fd, doors=Doors.read(wsp, obex),
         certificate=_certificate(certificate, key),
     )  # fmt: skip
-    server.run(config, background=background)
+    server.run(config, background=_beside(wish, centre, listening, journal=journal))
+
+
+def _beside(
+    wish: "_Wish",
+    centre: "MessageCentre | None",
+    listening: socket.socket | None,
+    *,
+    journal: bool,
+) -> "list[Background]":
+    """Give what runs beside the server."""
+    from cardsync.operator import listener  # noqa: PLC0415
+
+    found: list[Background] = [wish.provision]
+    if centre is not None:
+        found.append(lambda running: _gateway(running, centre))
+    if listening is not None:
+        found.append(listener.background(listening))
+    if journal:
+        found.append(_tell_journal)
+    return found
 
 
 def _certificate(chain: Path | None, key: Path | None) -> "Certificate | None":
@@ -127,13 +155,41 @@ def _centre(address: str, system_id: str, number: str) -> "MessageCentre":
     """Read HOST:PORT; the password comes from the environment, which is in no process list."""
     from cardsync.operator.gateway import MessageCentre  # noqa: PLC0415
 
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ConfigError(f"--smsc {address}: HOST:PORT is expected, such as 127.0.0.1:2775")
+    host, port = _host_and_port("--smsc", address, 2775)
     password = os.environ.get(_PASSWORD, "")
     if not password:
         raise ConfigError(f"--smsc: the password of the message centre is expected in {_PASSWORD}")
-    return MessageCentre(host, int(port), system_id, password, number)
+    return MessageCentre(host, port, system_id, password, number)
+
+
+def _host_and_port(option: str, address: str, usual: int) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit()):
+        raise ConfigError(f"{option} {address}: HOST:PORT is expected, such as 127.0.0.1:{usual}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _listen(reports: str | None, descriptor: int | None) -> socket.socket | None:
+    """Listen for reports before anything else is started: what cannot be is said at once."""
+    from cardsync.operator import listener  # noqa: PLC0415
+
+    if descriptor is not None:
+        inherited = socket.socket(fileno=descriptor)
+        inherited.set_inheritable(False)
+        return inherited
+    if reports is None:
+        return None
+    return listener.listen(*_host_and_port("--reports", reports, _USUAL_REPORTS))
+
+
+def _where(listening: socket.socket | None) -> str:
+    """Give the address that cards are told; none for one that is every address of a machine."""
+    if listening is None:
+        return ""
+    host, port = listening.getsockname()[:2]
+    if ip_address(host).is_unspecified:
+        return ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _parameters(given: list[str], policy: Path | None) -> dict[str, str]:
@@ -158,7 +214,8 @@ def _read(path: Path) -> str:
 class _Wish:
     """What shall be so when the operator serves: its cards, and the policy that they have.
 
-    `alone` says that no other operator works on this database.
+    `alone` says that no other operator works on this database. `number` and `reports` are where
+    cards report by short message and by channel, empty where they cannot.
     """
 
     cards: str
@@ -166,11 +223,14 @@ class _Wish:
     parameters: dict[str, str]
     trial: bool
     alone: bool
+    number: str
+    reports: str
 
     async def provision(self, running: "Operator") -> None:
         """Take the cards in, owe them what they lack, and say that all is ready."""
         await asyncio.to_thread(self._provision, running)
-        lines.write("ready", {"url": running.url, **running.doors})
+        reports = {"reports": self.reports} if self.reports else {}
+        lines.write("ready", {"url": running.url, **running.doors, **reports})
 
     def _provision(self, running: "Operator") -> None:
         from cardsync.operator import cardfile, outbox  # noqa: PLC0415
@@ -197,7 +257,11 @@ class _Wish:
             application = campaigns.publish_image(connection, image, now)
             digest = campaigns.publish_policy(connection, text, str(policy), now, limits)
             own = {"server"} & campaigns.parameter_names(connection, digest)
-        given = {**dict.fromkeys(own, running.syncml_url), **self.parameters}
+        given = {
+            **dict.fromkeys(own, running.syncml_url),
+            **self._ways(running, digest),
+            **self.parameters,
+        }
         for iccid in running.cards.iccids():
             with running.database.transaction() as connection:
                 had = campaigns.content(connection, iccid).known.policy is not None
@@ -211,6 +275,21 @@ class _Wish:
                 )
                 if had and owed:
                     campaigns.trigger(connection, iccid, "sync-now", now)
+
+    def _ways(self, running: "Operator", digest: str) -> dict[str, str]:
+        """Give the ways to report to us, for the parameters that the policy leaves empty."""
+        from cardsync.operator import campaigns  # noqa: PLC0415
+        from cardsync.policy.program import Program  # noqa: PLC0415
+
+        with running.database.transaction() as connection:
+            program = Program.decode(campaigns.artifact(connection, digest).data)
+        own = {
+            "report_number": self.number,
+            "report_address": self.reports,
+            "report_page": running.page_url,
+        }
+        empty = [one.name for one in program.parameters if one.default == ""]
+        return {name: own[name] for name in empty if own.get(name)}
 
 
 async def _gateway(running: "Operator", centre: "MessageCentre") -> None:

@@ -1,7 +1,8 @@
 """The operator's HTTP face: SyncML for devices, pages and JSON for people on this machine.
 
-`/dm` is served by a plain ASGI function in front of everything else. Pages and API have no log-in
-yet, so they answer to callers on this machine only, whatever address the server listens on.
+`/dm` is served by a plain ASGI function in front of everything else, and so is `/phone`, the page
+that a card opens in the browser of its phone. Pages and API have no log-in yet, so they answer to
+callers on this machine only, whatever address the server listens on.
 """
 
 from ipaddress import ip_address
@@ -15,12 +16,15 @@ from starlette.staticfiles import StaticFiles
 
 import cardsync.operator.console as console_package
 from cardsync.operator.api.devices import Devices
+from cardsync.operator.arrivals import Arrivals
 from cardsync.operator.console import pages
+from cardsync.operator.console.phone import PhonePage
 from cardsync.operator.endpoint import Endpoint, Receive, Scope, Send
 from cardsync.operator.store.database import Database
 from cardsync.operator.synchronization import Synchronization
 
 SYNCML_PATH = "/dm"
+PAGE_PATH = "/phone"
 
 HEADERS = {
     "content-security-policy": (
@@ -43,14 +47,19 @@ _LOCAL_NAMES = ["localhost", "127.0.0.1", "::1", "[::1]"]
 class App:
     """The whole as one ASGI application."""
 
-    def __init__(self, database: Database, synchronization: Synchronization) -> None:
+    def __init__(
+        self, database: Database, synchronization: Synchronization, arrivals: Arrivals
+    ) -> None:
         self.endpoint = Endpoint(synchronization)
+        self._phone = PhonePage(arrivals, HEADERS)
         self._people = build_people(database)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send each request to where it belongs."""
         if scope["type"] == "http" and scope["path"] == SYNCML_PATH:
             await self.endpoint(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == PAGE_PATH:
+            await self._phone(scope, receive, send)
         elif scope["type"] == "http" and not _is_local(scope):
             refusal = PlainTextResponse("only from this machine\n", 403, HEADERS)
             await refusal(scope, receive, send)

@@ -8,6 +8,7 @@ brings a few frames and ends; how many there are at a time, and how long one may
 import asyncio
 import contextlib
 import logging
+import socket
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ MOST_FRAMES = 4
 """That one connection brings."""
 
 _LENGTH = 2
+_SHOWN = 160  # octets of a packet that was refused, in the log: ciphered, as it came
 _DATABASE_AWAY = (psycopg.OperationalError, PoolTimeout)
 
 _LOG = logging.getLogger(__name__)
@@ -44,14 +46,9 @@ class Listener:
         self._clock = clock
         self._open = 0
 
-    async def start(self, host: str, port: int) -> asyncio.Server:
-        """Listen; port 0 takes a free one. Raises `ConfigError` if that cannot be."""
-        try:
-            return await asyncio.start_server(self._serve, host, port, limit=LONGEST_FRAME)
-        except (OSError, OverflowError) as error:
-            raise ConfigError(
-                f"reports cannot be taken on {host} port {port}: {error}; choose another port"
-            ) from error
+    async def start(self, listening: socket.socket) -> asyncio.Server:
+        """Take what comes to a socket that listens."""
+        return await asyncio.start_server(self._serve, sock=listening, limit=LONGEST_FRAME)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -91,7 +88,8 @@ class Listener:
         try:
             self._reports.take(iccid, packet, "bip", self._clock())
         except PeerError as error:
-            _LOG.warning("a report by a channel is passed over: %s", error)
+            octets = packet[:_SHOWN].hex().upper()
+            _LOG.warning("a report by a channel is passed over: %s; octets %s", error, octets)
             return "refused"
         except _DATABASE_AWAY as error:
             _LOG.warning("a report by a channel is lost, the database cannot be used: %s", error)
@@ -99,12 +97,23 @@ class Listener:
         return "taken"
 
 
-def background(host: str, port: int) -> Background:
-    """Give what runs beside the server and listens for reports."""
+def listen(host: str, port: int) -> socket.socket:
+    """Listen; port 0 takes a free one. Raises `ConfigError` if that cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"reports cannot be taken on {host} port {port}: {error}; choose another port"
+        ) from error
+
+
+def background(listening: socket.socket) -> Background:
+    """Give what runs beside the server and takes reports from a socket."""
 
     async def run(running: Operator) -> None:
         listener = Listener(Reports(running.database, running.cards))
-        async with await listener.start(host, port) as server:
+        async with await listener.start(listening) as server:
             await server.serve_forever()
 
     return run

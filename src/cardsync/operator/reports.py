@@ -55,6 +55,8 @@ class Received:
     steps: int
     request: str
     policy: bytes
+    octets: bytes
+    """The report as the card wrote it."""
 
 
 class Reports:
@@ -107,9 +109,19 @@ def describe(report: Report) -> str:
     parts += [f"request {report.request}"] if report.request else []
     parts += [f"TAC {report.imei[:8]}"] if report.imei else []
     parts += [f"language {report.language}"] if report.language else []
-    failed = [name for number, name in enumerate(_RUNGS) if report.steps >> number & 1]
-    parts += [f"failed: {', '.join(failed)}"] if failed else []
+    steps = failed(report.steps)
+    parts += [f"failed: {', '.join(steps)}"] if steps else []
     return "; ".join(parts)
+
+
+def failed(steps: int) -> tuple[str, ...]:
+    """Name the rungs that a report says have failed: bit n is rung n."""
+    return tuple([name for number, name in enumerate(_RUNGS) if steps >> number & 1])
+
+
+def reason(code: int) -> str:
+    """Say why a card reported."""
+    return _REASONS[ReportReason(code)]
 
 
 def known(connection: Connection, iccid: str) -> Known | None:
@@ -126,7 +138,7 @@ def recent(connection: Connection, iccid: str, limit: int = 50) -> list[Received
     with connection.cursor(row_factory=class_row(Received)) as cursor:
         return cursor.execute(
             "SELECT counter, received, carrier, reason, imei, language, profile, technology, "
-            "steps, request, policy FROM card_report WHERE iccid = %s "
+            "steps, request, policy, octets FROM card_report WHERE iccid = %s "
             "ORDER BY counter DESC LIMIT %s",
             [iccid, limit],
         ).fetchall()
@@ -172,6 +184,7 @@ def _keep(
         "steps": report.steps,
         "request": report.request,
         "policy": report.policy,
+        "octets": report.encode(),
     }
     connection.execute(_REPORT, said)
     connection.execute(_KNOWN, said)
@@ -179,11 +192,13 @@ def _keep(
 
 _REPORT = """
 INSERT INTO card_report VALUES (%(iccid)s, %(counter)s, %(now)s, %(carrier)s, %(reason)s,
-    %(imei)s, %(language)s, %(profile)s, %(technology)s, %(steps)s, %(request)s, %(policy)s)
+    %(imei)s, %(language)s, %(profile)s, %(technology)s, %(steps)s, %(request)s, %(policy)s,
+    %(octets)s)
 ON CONFLICT (iccid, counter) DO UPDATE SET received = excluded.received,
     carrier = excluded.carrier, reason = excluded.reason, imei = excluded.imei,
     language = excluded.language, profile = excluded.profile, technology = excluded.technology,
-    steps = excluded.steps, request = excluded.request, policy = excluded.policy"""
+    steps = excluded.steps, request = excluded.request, policy = excluded.policy,
+    octets = excluded.octets"""
 
 _KNOWN = """
 INSERT INTO card_known VALUES (%(iccid)s, %(imei)s, %(language)s, %(profile)s, %(technology)s,

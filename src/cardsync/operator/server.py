@@ -20,7 +20,8 @@ import uvicorn
 import uvloop
 
 from cardsync.errors import ConfigError
-from cardsync.operator.app import SYNCML_PATH, App
+from cardsync.operator.app import PAGE_PATH, SYNCML_PATH, App
+from cardsync.operator.arrivals import Arrivals
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
@@ -97,6 +98,11 @@ class Operator:
         """Where devices send their messages."""
         return self.url.rstrip("/") + SYNCML_PATH
 
+    @property
+    def page_url(self) -> str:
+        """Where a card's browser rung leads, without its token."""
+        return self.url.rstrip("/") + PAGE_PATH
+
 
 Background = Callable[[Operator], Coroutine[Any, Any, None]]
 """Something that runs as long as the server does; it is cancelled at the end."""
@@ -151,6 +157,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
+def _application(operator: Operator) -> App:
+    database, cards = operator.database, operator.cards
+    return App(database, Synchronization(database, cards), Arrivals(database, cards))
+
+
 async def _serve(
     operator: Operator,
     config: OperatorConfig,
@@ -159,7 +170,7 @@ async def _serve(
     ready: Callable[[Operator], None],
     background: Sequence[Background],
 ) -> None:
-    application = App(operator.database, Synchronization(operator.database, operator.cards))
+    application = _application(operator)
     async with opened(config.doors, SYNCML_PATH, application.endpoint.answer) as urls:
         operator = replace(operator, doors=urls)
         server = _Server(_uvicorn(application, config.certificate), lambda: ready(operator))

@@ -16,6 +16,12 @@ from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation,
 from cardsync.errors import LocalError, PeerError
 
 TOKEN_LENGTH = 30
+PAGE_TARGET = "one-time page"
+"""What a token of the browser rung is for, in the place of a target database.
+
+No database can be called so, since an identifier has no blanks: who sees the address of a page
+cannot synchronize with its token.
+"""
 _ICCID_LENGTH, _COUNTER_LENGTH = 10, 4
 _SIGNED = _ICCID_LENGTH + _COUNTER_LENGTH
 _KEY_LABEL = b"cardsync synchronization token key"

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict
 
+from cardsync.operator import arrivals, reports
 from cardsync.operator.store import devices, reading, sessions
 from cardsync.operator.store.database import Connection, Database
 from cardsync.operator.store.records import Place
@@ -84,6 +85,34 @@ class LogOut(_Model):
     written: int
 
 
+class ReportOut(_Model):
+    """What the card in the device reported by itself: `carrier` is sms or bip."""
+
+    received: datetime
+    carrier: str
+    reason: str
+    imei: str | None
+    language: str | None
+    failed: tuple[str, ...]
+    request: str
+    octets: str
+
+
+class VisitOut(_Model):
+    """A browser that the card in the device opened at our page."""
+
+    visited: datetime
+    agent: str
+    language: str | None
+
+
+class ToldOut(_Model):
+    """What the card told by itself, the newest first."""
+
+    reports: list[ReportOut]
+    visits: list[VisitOut]
+
+
 class Devices:
     """The routes of the API."""
 
@@ -94,6 +123,7 @@ class Devices:
         self.router.get("/devices/{device_id}")(self.get_device)
         self.router.get("/devices/{device_id}/records")(self.list_records)
         self.router.get("/devices/{device_id}/log")(self.list_log)
+        self.router.get("/devices/{device_id}/reports")(self.list_reports)
 
     def list_devices(
         self,
@@ -136,6 +166,30 @@ class Devices:
             _device(connection, device_id)
             found = sessions.log(connection, device_id, limit)
         return [LogOut.model_validate(one) for one in found]
+
+    def list_reports(self, device_id: int, limit: Limit = 50) -> ToldOut:
+        """List what the card that is in the device told by itself."""
+        with self._database.transaction() as connection:
+            iccid = _device(connection, device_id).iccid or ""
+            found = reports.recent(connection, iccid, limit)
+            visits = arrivals.recent(connection, iccid, limit)
+        return ToldOut(
+            reports=[_report(one) for one in found],
+            visits=[VisitOut.model_validate(one) for one in visits],
+        )
+
+
+def _report(one: reports.Received) -> ReportOut:
+    return ReportOut(
+        received=one.received,
+        carrier=one.carrier,
+        reason=reports.reason(one.reason),
+        imei=one.imei,
+        language=one.language,
+        failed=reports.failed(one.steps),
+        request=one.request,
+        octets=one.octets.hex().upper(),
+    )
 
 
 def _device(connection: Connection, device_id: int) -> devices.Device:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cardsync.operator import arrivals, reports
 from cardsync.operator.console import view
 from cardsync.operator.store import devices, reading, sessions
 from cardsync.operator.store.database import Connection, Database
@@ -15,7 +16,7 @@ from cardsync.operator.store.records import Place
 
 Words = Annotated[str, Query(max_length=255)]
 Number = Annotated[int, Query(ge=0, le=2**63 - 1)]
-_LOG_LENGTH, _HISTORY_LENGTH, _PAIRINGS = 20, 50, 10
+_LOG_LENGTH, _HISTORY_LENGTH, _PAIRINGS, _REPORTS = 20, 50, 10, 20
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -69,8 +70,17 @@ def _render_device(connection: Connection, device: devices.Device) -> str:
         databases=[_database(connection, Place(device.device_id, name)) for name in names],
         log=log,
         history=view.history(former),
+        reports=_reports(connection, device.iccid),
         pairings=reading.pairings(connection, device.device_id, _PAIRINGS),
     )
+
+
+def _reports(connection: Connection, iccid: str | None) -> list[view.ReportRow]:
+    """Give what the card in the device told by itself."""
+    if iccid is None:
+        return []
+    received = reports.recent(connection, iccid, _REPORTS)
+    return view.reports(received, arrivals.recent(connection, iccid, _REPORTS))[:_REPORTS]
 
 
 def _database(connection: Connection, place: Place) -> dict[str, object]:

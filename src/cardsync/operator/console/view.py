@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cardsync.errors import PeerError
+from cardsync.operator.arrivals import Visit
+from cardsync.operator.reports import Received, failed, reason
 from cardsync.operator.store.reading import Former, Item
 from cardsync.syncml.record import Application, Parameter, Record, decode
 
@@ -17,6 +19,7 @@ _SYNC_TYPES = {
     204: "one-way from server",
     205: "refresh from server",
 }
+_CARRIERS = {"sms": "short message", "bip": "channel"}
 _ENDINGS = {
     "replace": "replaced",
     "delete": "removed",
@@ -58,6 +61,48 @@ class HistoryRow:
     ended: datetime
     how: str
     held: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """What a card told by itself, in words: when, by which rung, which failed before."""
+
+    received: datetime
+    rung: str
+    reason: str
+    imei: str
+    failed: str
+    request: str
+    said: str
+    octets: str
+
+
+def reports(received: Iterable[Received], visits: Iterable[Visit]) -> list[ReportRow]:
+    """Build the table of what a card told by itself, the newest first."""
+    rows = [_report(one) for one in received] + [_visit(one) for one in visits]
+    return sorted(rows, key=lambda row: row.received, reverse=True)
+
+
+def _report(one: Received) -> ReportRow:
+    said = [f"language {one.language}"] if one.language else []
+    said += [f"profile {one.profile.hex()}"] if one.profile else []
+    said += [f"access technology {one.technology}"] if one.technology is not None else []
+    said += [f"policy {one.policy.hex()}"] if one.policy else []
+    return ReportRow(
+        one.received,
+        _CARRIERS.get(one.carrier, one.carrier),
+        reason(one.reason),
+        one.imei or "",
+        ", ".join(failed(one.steps)),
+        one.request,
+        ", ".join(said),
+        one.octets.hex().upper(),
+    )
+
+
+def _visit(one: Visit) -> ReportRow:
+    said = one.agent + (f", language {one.language}" if one.language else "")
+    return ReportRow(one.visited, "browser", "the card's page was opened", "", "", "", said, "")
 
 
 def read(item: Item) -> Record | None:

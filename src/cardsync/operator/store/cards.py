@@ -39,12 +39,17 @@ class Card:
     key_sets: tuple[int, ...]
 
 
+class TokenUsed(PeerError):
+    """A genuine token that came before, or that a later one has made void."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Whose token was accepted, and for which of the targets."""
+    """Whose token was accepted, under which counter, and for which of the targets."""
 
     iccid: str
     target: str
+    counter: int
 
 
 class Cards:
@@ -148,7 +153,7 @@ class Cards:
         before `close_token`, within `TOKEN_WINDOW`: a device that lost its power begins the
         session anew, a message may be repeated with its credentials. It counts when the
         caller's transaction is committed. Raises `PeerError` (answer 401) for a token that is
-        malformed, not genuine, of an unknown card, or used up.
+        malformed, not genuine or of an unknown card, and `TokenUsed` for one that is used up.
         """
         iccid = unswapped(parse_token(token).iccid)
         known = connection.execute("SELECT 1 FROM card WHERE iccid = %s FOR UPDATE", [iccid])
@@ -161,15 +166,15 @@ class Cards:
         if last and counter <= last[0]:
             same = (counter, session) == (last[0], last[1])
             if not same or now - last[2] > TOKEN_WINDOW:
-                raise PeerError("the token was used already", answer=_UNAUTHORIZED)
-            return Accepted(iccid, target)
+                raise TokenUsed("the token was used already", answer=_UNAUTHORIZED)
+            return Accepted(iccid, target, counter)
         connection.execute(
             "INSERT INTO card_token (iccid, counter, session, accepted) VALUES (%s, %s, %s, %s) "
             "ON CONFLICT (iccid) DO UPDATE SET counter = excluded.counter, "
             "session = excluded.session, accepted = excluded.accepted",
             [iccid, counter, session, now],
         )
-        return Accepted(iccid, target)
+        return Accepted(iccid, target, counter)
 
     def close_token(self, connection: Connection, iccid: str) -> None:
         """Note that the session of the last token is over: nobody may show it again."""
