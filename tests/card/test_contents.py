@@ -25,6 +25,9 @@ ICCID, IMSI = "8988211000000000017", "262019876543217"
         ("access_class", 0, "0080"),
         ("home", 0, "62F210"),
         ("home_access", 0, "62F210C880FFFFFF0000"),
+        ("home_areas", 8, "62F2100000FFFE01"),
+        ("network_name", 8, "430584E3B09C0CFF"),
+        ("display", 0, "A305800362F210"),
         ("number", 16, "FFFF0791947121436587FFFFFFFFFFFF"),
         ("centre", 30, "FFFFFD" + "FF" * 12 + "0781947121436587" + "FF" * 4),
     ],
@@ -77,7 +80,8 @@ def test_a_profile_that_is_too_small() -> None:
         {"msisdn": "1" * 21},
         {"centre": "abc"},
         {"provider": "x" * 17},
-        {"provider": "Köln"},
+        {"provider": "Київ"},
+        {"provider": "[x]" * 4},
     ],
 )
 def test_impossible(wrong: dict[str, str]) -> None:

@@ -139,3 +139,71 @@ def test_tables_survive_the_memory() -> None:
     found = profile.default().tree
 
     assert list(found.files.values()) == list(tree.decode(found.octets).files.values())
+
+
+SERVICES = {
+    2: "6F3B 6F56", 3: "6F4B", 4: "6F49", 5: "6F4C", 10: "6F3C 6F43", 11: "6F47", 12: "6F42",
+    13: "6F37 6F39 6F41", 15: "6F45", 16: "6F50", 17: "6F3E", 18: "6F3F", 19: "6F46", 20: "6F60",
+    21: "6F40", 27: "5F3B/4F20 5F3B/4F52", 28: "", 29: "6F48", 33: "", 34: "6F56", 35: "6F57 6F56",
+    38: "", 42: "6F61", 43: "6F62", 45: "6FC5", 46: "6FC6", 47: "6FC7 6FC8 6FC9", 48: "6FCA",
+    49: "6FCB 6FCC", 51: "6FCD", 71: "6FD9", 73: "6FDB", 74: "6FDC", 85: "6FE3 6FE4",
+    122: "5FC0/4F01 5FC0/4F02", 123: "5FC0/4F03 5FC0/4F04 5FC0/4F05",
+}  # fmt: skip
+"""The files that a service needs. TS 31.102 clauses 4.2 and 4.4."""
+MANDATORY = "6F05 6F06 6F07 6F08 6F09 6F31 6F38 6F5B 6F5C 6F73 6F78 6F7B 6F7E 6FAD 6FB7 6FC4"
+SIM_SERVICES = {
+    2: "7F10/6F3A", 3: "7F10/6F3B", 4: "7F10/6F3C 7F10/6F43", 5: "7F20/6F37 7F20/6F39 7F20/6F41",
+    7: "7F20/6F30", 9: "7F10/6F40", 10: "7F10/6F4A", 11: "7F10/6F4B", 12: "7F10/6F42",
+    13: "7F10/6F44", 14: "7F20/6F45", 15: "7F20/6F3E", 16: "7F20/6F3F", 17: "7F20/6F46",
+    18: "7F10/6F49", 19: "7F10/6F4C", 25: "7F20/6F48", 30: "7F20/6F50", 35: "7F10/6F47",
+    38: "7F20/6F52 7F20/6F53", 43: "7F20/6F60", 44: "7F20/6F61", 45: "7F20/6F62",
+    51: "7F20/6FC5", 52: "7F20/6FC6",
+}  # fmt: skip
+"""The same of a SIM; 1, 26, 27 and 29 need none. TS 51.011 clause 10.3.7."""
+
+
+def numbers(content: bytes, width: int) -> set[int]:
+    """Read a service table of `width` bits to a service."""
+    bits = int.from_bytes(content, "little")
+    return {place + 1 for place in range(len(content) * 8 // width) if bits >> place * width & 1}
+
+
+def test_each_service_has_its_files() -> None:
+    """A bit of EF.UST stands for files that are there, and those for a bit. TS 31.102 clause 4.2.8.
+
+    What is always there is there as well.
+    """
+    found = profile.default()
+    told = numbers(found.contents["3F00/7FFF/6F38"], 1)
+    needed = " ".join([MANDATORY, *SERVICES.values()]).split()
+
+    assert SERVICES.keys() == told
+    assert set() == {f"3F00/7FFF/{one}" for one in needed} - found.tree.files.keys()
+    optional = {file.path[10:] for file in found.tree.children("3F00/7FFF") if not file.directory}
+    assert optional == {one for one in needed if len(one) == 4}
+
+
+def test_each_service_of_a_sim_has_its_files() -> None:
+    """The same of EF.SST, whose services have two bits. TS 51.011 clause 10.3.7."""
+    found = profile.default()
+    told = numbers(found.contents["3F00/7F20/6F38"], 2)
+    needed = {f"3F00/{one}" for text in SIM_SERVICES.values() for one in text.split()}
+
+    assert SIM_SERVICES.keys() | {1, 26, 27, 29} == told
+    assert set() == needed - found.tree.files.keys()
+
+
+def test_short_identifiers_of_the_standard() -> None:
+    """Short identifiers are those that the standards give. TS 31.102 clause 4.7, TS 102 221 13."""
+    given = {
+        "2FE2": 2, "2F05": 5, "2F06": 6, "2F00": 0x1E, "2F08": 8,
+        "7FFF/6FB7": 1, "7FFF/6F05": 2, "7FFF/6FAD": 3, "7FFF/6F38": 4, "7FFF/6F56": 5,
+        "7FFF/6F78": 6, "7FFF/6F07": 7, "7FFF/6F08": 8, "7FFF/6F09": 9, "7FFF/6F60": 10,
+        "7FFF/6F7E": 11, "7FFF/6F73": 12, "7FFF/6F7B": 13, "7FFF/6F48": 14, "7FFF/6F5B": 15,
+        "7FFF/6F5C": 16, "7FFF/6F61": 17, "7FFF/6F31": 18, "7FFF/6F62": 19, "7FFF/6F06": 0x17,
+        "7FFF/6FE4": 0x18, "7FFF/6FC5": 0x19, "7FFF/6FC6": 0x1A, "7FFF/6FCD": 0x1B,
+        "7FFF/6FD9": 0x1D, "7FFF/6FE3": 0x1E,
+    }  # fmt: skip
+    found = profile.default().tree.files
+
+    assert given == {path: found[f"3F00/{path}"].short for path in given}

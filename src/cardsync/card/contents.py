@@ -7,7 +7,9 @@ from cardsync.card.memory import Memory
 from cardsync.card.profile import Profile
 from cardsync.card.tree import TREE
 from cardsync.errors import ConfigError
+from cardsync.octets import tlv
 from cardsync.octets.semi import swapped
+from cardsync.octets.text import encode_septets, is_gsm, pack
 
 _PROVIDER_OCTETS = 16
 _NUMBER_OCTETS = 10  # of dialling number, after its type. TS 31.102 clause 4.4.2.3
@@ -33,7 +35,7 @@ class Subscriber:
     """ICCID (19 or 20 digits), IMSI (15 digits), digits of its MNC (2 or 3), and what is shown.
 
     `msisdn` and `centre` (of short messages) may begin with +; empty they are not in the card.
-    `provider` is the service provider name, at most 16 characters of ASCII.
+    `provider` is the service provider name, at most 16 characters of the GSM alphabet.
     """
 
     iccid: str
@@ -51,8 +53,9 @@ class Subscriber:
         for text, name in ((self.msisdn, "MSISDN"), (self.centre, "service centre")):
             if text:
                 _check_number(text, name)
-        if len(self.provider) > _PROVIDER_OCTETS or not self.provider.isascii():
-            raise ConfigError(f"provider {self.provider!r}: at most 16 characters of ASCII")
+        if not is_gsm(self.provider) or len(encode_septets(self.provider)) > _PROVIDER_OCTETS:
+            wanted = f"at most {_PROVIDER_OCTETS} characters of the GSM alphabet"
+            raise ConfigError(f"provider {self.provider!r}: {wanted} are expected")
 
 
 def write_files(memory: Memory, profile: Profile, subscriber: Subscriber) -> None:
@@ -96,7 +99,7 @@ def _administrative(subscriber: Subscriber, record: int) -> bytes:
 def _provider(subscriber: Subscriber, record: int) -> bytes:
     """Write the display condition and the name. TS 31.102 clause 4.2.12."""
     del record
-    return b"\x01" + subscriber.provider.encode("ascii")
+    return b"\x01" + encode_septets(subscriber.provider)
 
 
 def _access_class(subscriber: Subscriber, record: int) -> bytes:
@@ -117,6 +120,23 @@ def _home_access(subscriber: Subscriber, record: int) -> bytes:
     """Write the home PLMN with what it can be reached by. TS 31.102 clause 4.2.54."""
     other = b"\xff\xff\xff\0\0"
     return _home(subscriber, record) + _ACCESS_TECHNOLOGIES + other
+
+
+def _home_areas(subscriber: Subscriber, record: int) -> bytes:
+    """Name the home PLMN, in all areas, by the first record of EF.PNN. TS 31.102 clause 4.2.59."""
+    return (_home(subscriber, record) + b"\0\0\xff\xfe\1")[:record]
+
+
+def _network_name(subscriber: Subscriber, record: int) -> bytes:
+    """Write the full name, in the GSM alphabet. TS 31.102 clause 4.2.58, TS 24.008 10.5.3.5a."""
+    septets = encode_septets(subscriber.provider)
+    spare = -7 * len(septets) % 8
+    return tlv.encode(0x43, bytes([0x80 | spare]) + pack(septets)).ljust(record, b"\xff")
+
+
+def _display(subscriber: Subscriber, record: int) -> bytes:
+    """Say that the provider's name is shown in the home PLMN. TS 31.102 clause 4.2.66."""
+    return tlv.encode(0xA3, tlv.encode(0x80, _home(subscriber, record)))
 
 
 def _dialled(text: str, length: int) -> bytes:
@@ -147,10 +167,13 @@ _MAKERS: dict[str, Callable[[Subscriber, int], bytes]] = {
     "access_class": _access_class,
     "administrative": _administrative,
     "centre": _centre,
+    "display": _display,
     "home": _home,
     "home_access": _home_access,
+    "home_areas": _home_areas,
     "iccid": _iccid,
     "imsi": _imsi,
+    "network_name": _network_name,
     "number": _number,
     "provider": _provider,
 }

@@ -24,8 +24,9 @@ _FILE_KEYS = {
 }  # fmt: skip
 MADE = frozenset(
     {
-        "access_class", "administrative", "centre", "directory", "home", "home_access", "iccid",
-        "imsi", "number", "provider", "rules", "services", "sim_services",
+        "access_class", "administrative", "centre", "directory", "display", "home", "home_access",
+        "home_areas", "iccid", "imsi", "network_name", "number", "provider", "rules", "services",
+        "sim_services",
     }
 )  # fmt: skip
 """What can be made for a subscriber, or from the profile itself."""
