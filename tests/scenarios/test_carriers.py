@@ -297,7 +297,8 @@ def hasty_server(network: Network) -> Iterator[int]:
     """Serve WSP over the operators' database here, soon sending again; give its port."""
     with Database(network.dsn) as database:
         cards = Cards(database, MasterKey.open(network.home / "master.key"))
-        answer = App(database, Synchronization(database, cards), Arrivals(database, cards)).endpoint.answer
+        app = App(database, Synchronization(database, cards), Arrivals(database, cards))
+        answer = app.endpoint.answer
 
         async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
             return await answer(body, content_type, urlsplit(url).query)
