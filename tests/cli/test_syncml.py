@@ -69,6 +69,33 @@ def test_folder_is_synchronized(url: str, tmp_path: Path) -> None:
         assert {"a.txt": "from the client", "b.txt": "from the server"} == found
 
 
+@pytest.mark.parametrize("way", ["wsp", "connectionless", "obex", "gateway"])
+def test_other_carriers(tmp_path: Path, way: str) -> None:
+    """By WSP in both modes, as if by a gateway, and by OBEX; the server tells where. R-52."""
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "a.txt").write_text("from the client")
+    with subprocess.Popen(
+        [sys.executable, "-m", "cardsync", "syncml", "serve", "--port", "0",
+         "--wsp", "127.0.0.1:0", "--obex", "127.0.0.1:0", f"notes={tmp_path / 'server'}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        urls = server.stdout.readline().strip().partition(" at ")[2].split(", ")
+        wsp, unit, obex, http = urls
+        options = {
+            "wsp": [wsp], "connectionless": [unit, "--connectionless"], "obex": [obex],
+            "gateway": [http, "--gateway", wsp.split("/")[2]],
+        }[way]  # fmt: skip
+        done = run("sync", *options, "--timeout", "20", f"notes={tmp_path / 'client'}")
+        server.send_signal(signal.SIGTERM)
+
+        assert (0, "") == (done.returncode, done.stderr)
+        assert 0 == server.wait(timeout=20)
+    assert "from the client" == (tmp_path / "server" / "a.txt").read_text()
+
+
 def test_table_is_synchronized(url: str, tmp_path: Path) -> None:
     """Rows of a table of the client are rows of that of the server."""
     connection = sqlite3.connect(tmp_path / "c.sqlite")
@@ -124,6 +151,10 @@ def test_failures_are_told_in_words(url: str, tmp_path: Path) -> None:
         ("sync", "http://a.example", "--type", "sideways", "notes=x"),
         ("sync", "http://a.example"),
         ("serve", "notes=x"),
+        ("serve", "--port", "0", "--wsp", "a:b", "notes=x"),
+        ("serve", "--port", "0", "--obex", "192.0.2.1:650", "notes=x"),
+        ("sync", "http://a.example", "--gateway", ":1", "notes=x"),
+        ("sync", "https://a.example", "--authorities", "none.pem", "notes=x"),
         ("serve", "--port", "0", "notes=/proc/none"),
         ("serve", "--port", "0", "--user", "u", "notes=x"),
         ("show", "/nonexistent"),

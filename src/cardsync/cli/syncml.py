@@ -4,21 +4,24 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cardsync.fleet.carriers import Settings as CarrierSettings
     from cardsync.fleet.syncml_client import Order
+    from cardsync.fleet.syncml_http import HttpServer
     from cardsync.syncml import auth
     from cardsync.syncml.events import DatabaseResult, SessionResult
+    from cardsync.terminal.databases.sources import Source
 
 app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is_help=True)
 
@@ -39,6 +42,17 @@ ContentType = Annotated[
 
 Emptying = Annotated[
     bool, typer.Option("--allow-emptying", help="Let a peer delete all, or nearly all, items.")
+]
+
+Wsp = Annotated[
+    str | None, typer.Option(help="HOST[:PORT] of WSP; without connection at the port below.")
+]
+Obex = Annotated[str | None, typer.Option(help="HOST[:PORT] of OBEX over TCP.")]
+Gateway = Annotated[str, typer.Option(help="HOST[:PORT] of a WAP gateway, to go by WSP.")]
+Connectionless = Annotated[bool, typer.Option("--connectionless", help="WSP in datagrams.")]
+Authorities = Annotated[str, typer.Option(help="PEM of those whose certificates are trusted.")]
+AllowSlow = Annotated[
+    bool, typer.Option("--allow-slow", help="Compare everything where the server asks for it.")
 ]
 
 
@@ -96,21 +110,34 @@ def serve(
     max_message: MaxMessage = 262_144,
     content_type: ContentType = "*/*",
     allow_emptying: Emptying = False,
+    wsp: Wsp = None,
+    obex: Obex = None,
 ) -> None:
     """Serve SyncML at http://HOST:PORT/syncml, XML and WBXML, 1.0 to 1.2."""
-    from cardsync.fleet.syncml_http import HttpServer  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.syncml_doors import beside  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.syncml_http import HttpServer  # noqa: PLC0415
     from cardsync.fleet.syncml_server import Settings, SyncmlServer  # noqa: PLC0415
     from cardsync.syncml import auth, datastore  # noqa: PLC0415
     from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
+    from cardsync.transport.doors import Doors  # noqa: PLC0415
 
+    doors = Doors.read(wsp, obex)
     rules = dict(zip(Rule, datastore.Rule, strict=True))
     stop, wanted = SafetyStop(True, allow_emptying), auth.Scheme[scheme.name]
     settings = Settings(_accounts(user, users), wanted, rules[rule], max_message, stop)
     sources = [open_source(each, content_type) for each in databases]
-    server = HttpServer(host, port, SyncmlServer(sources, settings).serve)
-    print(f"serving {', '.join(source.name for source in sources)} at {server.url}", flush=True)
-    _until_the_end(server.serve_forever)
+    answer = SyncmlServer(sources, settings).serve
+    _serve(HttpServer(host, port, answer), beside(doors, answer), sources)
+
+
+def _serve(
+    server: "HttpServer", beside: AbstractContextManager[Sequence[str]], sources: list["Source"]
+) -> None:
+    names = ", ".join(source.name for source in sources)
+    with beside as urls:
+        print(f"serving {names} at {', '.join((*urls, server.url))}", flush=True)
+        _until_the_end(server.serve_forever)
     server.server_close()
     for source in sources:
         source.close()
@@ -124,7 +151,10 @@ def _until_the_end(serve_forever: Callable[[float], None]) -> None:
         serve_forever(0.2)
 
 
-Url = Annotated[str, typer.Argument(help="Of the server, such as http://127.0.0.1:9100/syncml.")]
+Url = Annotated[
+    str,
+    typer.Argument(help="Such as http://127.0.0.1:9100/syncml, or wsp:, or obex:."),
+]
 User = Annotated[
     str | None,
     typer.Option(metavar="NAME:PASSWORD", help=f"The password may stand in {_PASSWORD}."),
@@ -146,15 +176,18 @@ def sync(
     max_message: MaxMessage = 65536,
     content_type: ContentType = "*/*",
     timeout: Annotated[float, typer.Option(help="Seconds for one exchange.", min=0.1)] = 60.0,
-    allow_slow: Annotated[
-        bool, typer.Option("--allow-slow", help="Compare everything where the server asks for it.")
-    ] = False,
+    allow_slow: AllowSlow = False,
     allow_emptying: Emptying = False,
+    gateway: Gateway = "",
+    connectionless: Connectionless = False,
+    authorities: Authorities = "",
 ) -> None:
     """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
-    from cardsync.fleet.syncml_client import Order  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.carriers import Settings  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.syncml_client import Order  # noqa: PLC0415
     from cardsync.syncml import codec, elements  # noqa: PLC0415
     from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
+    from cardsync.transport.wsp_client import LARGEST_UNIT  # noqa: PLC0415
 
     order = Order(
         url,
@@ -163,29 +196,40 @@ def sync(
         codec.XML if xml else codec.WBXML,
         _account(user, password_file, scheme),
         device,
-        max_message,
+        min(max_message, LARGEST_UNIT) if connectionless else max_message,
         SafetyStop(allow_slow, allow_emptying),
     )
-    result = _run(order, databases, content_type, timeout)
+    way = Settings(gateway, authorities, timeout)
+    _end(_run(order, databases, content_type, way, connectionless=connectionless))
+
+
+def _end(result: "SessionResult") -> NoReturn:
+    """Say how it went, and end."""
     print("\n".join((*_summary(result), *_hints(result))))
     sys.exit(0 if result.ok else 1)
 
 
 def _run(
-    order: "Order", databases: list[str], content_type: str, timeout: float
+    order: "Order",
+    databases: list[str],
+    content_type: str,
+    way: "CarrierSettings",
+    *,
+    connectionless: bool,
 ) -> "SessionResult":
     """Run the session; a server that cannot be reached ends the program."""
-    from cardsync.fleet.syncml_client import synchronize  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.carriers import Carriers, Taps  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.syncml_client import synchronize  # noqa: PLC0415
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
     from cardsync.transport.carrier import CarrierError  # noqa: PLC0415
-    from cardsync.transport.http import HttpCarrier  # noqa: PLC0415
 
     ended: list[bool] = []
     # The first interrupt breaks off in order, and the next session goes on; a second one ends it.
     signal.signal(signal.SIGINT, lambda *_: _interrupt(0, None) if ended else ended.append(True))
     sources = [open_source(each, content_type) for each in databases]
     try:
-        with HttpCarrier(timeout=timeout) as carrier:
+        with Carriers(way, Taps()) as carriers:
+            carrier = carriers.choose(order.url, connectionless=connectionless)
             return synchronize(order, sources, carrier, wants_end=lambda: bool(ended))
     except CarrierError as error:
         print(f"{order.url}: {error}", file=sys.stderr)

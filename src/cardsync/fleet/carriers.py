@@ -62,6 +62,7 @@ class Carriers:
             Transport.WSP_CONNECTIONLESS: unit,
             Transport.OBEX: obex,
         }
+        self._has_gateway = bool(settings.gateway)
         self._open = ExitStack()
         for carrier in (http, wsp, unit, obex):
             self._open.callback(carrier.close)
@@ -71,6 +72,14 @@ class Carriers:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def choose(self, url: str, *, connectionless: bool = False) -> Carrier:
+        """Give the carrier for an address; one of HTTP goes by the gateway, if there is one."""
+        wsp = Transport.WSP_CONNECTIONLESS if connectionless else Transport.WSP
+        scheme = url.partition(":")[0].lower()
+        if scheme == "wsp" or (self._has_gateway and scheme in {"http", "https"}):
+            return self.by_transport[wsp]
+        return self.by_transport[Transport.OBEX if scheme == "obex" else Transport.HTTP]
 
     def close(self) -> None:
         """Close what is open."""

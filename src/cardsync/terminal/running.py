@@ -31,14 +31,13 @@ from cardsync.toolkit.synchronization_objects import (
     Transport,
 )
 from cardsync.transport.carrier import Carrier, CarrierError, Failure, Relayed
+from cardsync.transport.wsp_client import LARGEST_UNIT
 
 _CONTENT_TYPES = {Representation.XML: codec.XML}
 _RESENDS = 2  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
 _PASSED_OVER = _LOST | {Failure.UNSUPPORTED}
 """After these the first message goes by the next transport of the list."""
-_LARGEST_DATAGRAM = 60_000
-"""Octets of a message that a datagram of WSP holds beside address and headers."""
 
 
 Heard = Callable[[str, bytes], None]
@@ -264,7 +263,7 @@ class Running:
     def _largest(self) -> int:
         """Give the octets of a message that every transport of the order can bring."""
         if Transport.WSP_CONNECTIONLESS in self._ordered.transports:
-            return min(self._means.max_msg_size, _LARGEST_DATAGRAM)
+            return min(self._means.max_msg_size, LARGEST_UNIT)
         return self._means.max_msg_size
 
 

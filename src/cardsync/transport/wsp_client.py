@@ -40,6 +40,9 @@ CONNECTION_PORT = 9201
 CONNECTIONLESS_PORT = 9200
 """WAP-259-WDP annex B; no WTLS."""
 
+LARGEST_UNIT = 60_000
+"""Octets of a message that one datagram holds beside address and headers."""
+
 _LARGEST_DATAGRAM = 65_536
 _DIRECT = ("http", "wsp")
 _BY_GATEWAY = (*_DIRECT, "https")
