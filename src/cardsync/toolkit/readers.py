@@ -29,6 +29,8 @@ _ECAT = (
     EnvelopeTag.TERMINAL_APPLICATION,
 )
 
+_MF, _ADF = b"\x3f\x00", b"\x7f\xff"
+
 
 @known(0x12)
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,15 @@ class FileList(DataObject):
 
     @property
     def paths(self) -> tuple[bytes, ...]:
-        """The paths; each begins with the MF (3F00) or the current ADF (7FFF)."""
+        """The paths; each begins with the MF (3F00) or the current ADF (7FFF).
+
+        "Each of these must be at least 4 octets", so that 7FFF behind 3F00 goes on with it.
+        """
+        files = [self.octets[at : at + 2] for at in range(0, len(self.octets), 2)]
         starts = [
-            at
-            for at in range(0, len(self.octets), 2)
-            if self.octets[at : at + 2] in {b"\x3f\x00", b"\x7f\xff"}
+            2 * at
+            for at, file in enumerate(files)
+            if file == _MF or (file == _ADF and files[at - 1 : at] != [_MF])
         ]
         return tuple([self.octets[a:b] for a, b in pairwise([*starts, len(self.octets)])])
 
