@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from cardsync.errors import PeerError
+from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.data_object import DataObject, Unknown
 from cardsync.toolkit.envelope import Envelope
+from cardsync.toolkit.objects import EventList
 from cardsync.toolkit.parts import Part
 
 ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "messages.json").read_text())
@@ -58,11 +60,19 @@ def test_message(row: dict[str, Any]) -> None:
         assert value == (found[0] if len(found) == 1 else found), reading
 
 
-def test_nothing_in_them_is_unknown() -> None:
-    """But for the one object that is made to be."""
+def test_every_type_and_event_is_among_them() -> None:
+    """And no object is unknown, but for the one that is made to be."""
     messages = [DECODE[row["kind"]](bytes.fromhex(row["octets"])) for row in ROWS]
     unknown = [one for each in messages for one in objects(each) if isinstance(one, Unknown)]
 
+    found = [one for one in messages if isinstance(one, ProactiveCommand)]
+    envelopes = [one for one in messages if isinstance(one, Envelope)]
+    events = [one.object.events for each in envelopes for one in each.parts
+              if isinstance(one.object, EventList)]  # fmt: skip
+
+    assert set(CommandType) == {one.details.type for one in found}
+    assert set(EnvelopeTag) == {one.tag for one in envelopes}
+    assert set(EventCode) == {one for several in events for one in several}
     assert [Unknown(0x0077, b"\1", three_octets=True)] == unknown
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cardsync.toolkit.codes import PROACTIVE_COMMAND_TAG, EnvelopeTag, EventCode
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.information import Language
 from cardsync.toolkit.objects import Result
+from cardsync.toolkit.parts import content
 from cardsync.toolkit.profile import Feature, TerminalProfile
 from cardsync.toolkit.synchronization import accepted, request_synchronization, status_event
 from peers import need
@@ -116,34 +118,72 @@ def test_request_synchronization_is_a_row_of_readable_objects(tmp_path: Path) ->
     assert [part.object.value().hex(":") for part in command.parts] == split[2:]
 
 
-@pytest.mark.parametrize("kind", ["command", "response", "envelope"])
-def test_our_octets_of_every_vector(kind: str, tmp_path: Path) -> None:
-    """What we write of each message of TS 31.124 has the type and the split that tshark sees."""
-    vectors = [one for one in load("cat_31124.json")["vectors"] if one["kind"] == kind]
-    written, exchanges = [], []
-    for one in vectors:
-        if one["name"].startswith("Setup Menu Negative"):
-            continue
-        octets = bytes.fromhex(one["pdu"])
-        written.append((one, octets))
-        if kind == "command":
-            exchanges.append(fetch(ProactiveCommand.decode(octets).encode()))
-        elif kind == "response":
-            exchanges.append(response(TerminalResponse.decode(octets).encode()))
-        else:
-            exchanges.append(brought(envelope.Envelope.decode(octets).encode()))
-    layers = tshark(exchanges, tmp_path)
+WRITE: dict[str, Callable[[bytes], tuple[CommandApdu, ResponseApdu]]] = {
+    "command": lambda octets: fetch(ProactiveCommand.decode(octets).encode()),
+    "response": lambda octets: response(TerminalResponse.decode(octets).encode()),
+    "envelope": lambda octets: brought(envelope.Envelope.decode(octets).encode()),
+}
 
-    for (one, octets), read in zip(written, layers, strict=True):
-        body = octets if kind == "response" else tlv.decode_all(octets)[0].value
-        values = [part.value.hex(":") for part in tlv.walk_comprehension(body)]
 
-        assert not MALFORMED.search(json.dumps(read)), one["name"]
+def agree(kind: str, messages: dict[str, bytes], folder: Path, broken: frozenset[str]) -> None:
+    """Compare type and split of what we write with what tshark sees.
+
+    It calls none malformed but those that are `broken` in it.
+    """
+    layers = tshark([WRITE[kind](octets) for octets in messages.values()], folder)
+    wrong = set()
+    for (name, octets), read in zip(messages.items(), layers, strict=True):
+        body = octets if kind == "response" else content(octets, range(0x100))[1]
+        parts = list(tlv.walk_comprehension(body))
+        if MALFORMED.search(json.dumps(read)):
+            wrong.add(name)
         if kind == "response" or octets[0] in READ:
-            assert values == found(read, "etsi_cat.comp_tlv"), one["name"]
+            values = [part.value.hex(":") for part in parts]
+            assert values == found(read, "etsi_cat.comp_tlv"), name
         if kind != "response":
-            assert [f"0x{octets[0]:02x}"] == found(read, "gsm_sim.cat.ber_tlv_tag"), one["name"]
+            assert [f"0x{octets[0]:02x}"] == found(read, "gsm_sim.cat.ber_tlv_tag"), name
         if kind != "envelope":
             types = found(read, "etsi_cat.comp_tlv.cmd_type")
+            assert [parts[0].value[1]] == [int(code, 16) for code in types], name
 
-            assert [one["type_of_command"]] == [int(code, 16) for code in types], one["name"]
+    assert broken == wrong
+
+
+@pytest.mark.parametrize("kind", WRITE)
+def test_our_octets_of_every_vector(kind: str, tmp_path: Path) -> None:
+    """What we write of each message of TS 31.124 has the type and the split that tshark sees."""
+    messages = {
+        one["name"]: bytes.fromhex(one["pdu"])
+        for one in load("cat_31124.json")["vectors"]
+        if one["kind"] == kind and not one["name"].startswith("Setup Menu Negative")
+    }
+
+    agree(kind, messages, tmp_path, frozenset())
+
+
+BROKEN = {
+    "command": frozenset(
+        {
+            "REFRESH NAA session reset",  # it reads twelve octets of any AID
+            "REFRESH steering of roaming I-WLAN",  # it reads a list of networks as one
+            "OC UTRAN extended",  # it reads the type of PDP from all seventeen octets
+        }
+    ),
+    "response": frozenset(),
+    "envelope": frozenset(
+        {
+            "MT call uri",  # it knows F3 as a routing area alone
+            "data conn ok",  # it knows 8B as a short message alone
+        }
+    ),
+}
+"""Messages whose objects tshark 4.0 reads in another way than their clause."""
+
+
+@pytest.mark.parametrize("kind", WRITE)
+def test_messages_by_hand(kind: str, tmp_path: Path) -> None:
+    """The same of each message of messages.json, but for what tshark itself reads wrongly."""
+    rows = json.loads((Path(__file__).parent / "messages.json").read_text())
+    messages = {row["name"]: bytes.fromhex(row["octets"]) for row in rows if row["kind"] == kind}
+
+    agree(kind, messages, tmp_path, BROKEN[kind])
