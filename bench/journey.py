@@ -15,6 +15,7 @@ from cardsync.fleet import journey
 from cardsync.fleet.journey import Stage
 
 APPLICATIONS = 1000
+FEW = 40
 _ROUNDS = 20
 _PASSWORD = "loopback"  # noqa: S105  # of a message centre that lives for seconds on loopback
 
@@ -55,8 +56,28 @@ def journey_times() -> Iterator[Measured]:
             what = f"two-way without change, {done['round_trips']} round trips, median"
             yield Measured(what, statistics.median(times), "ms", "under 100 ms")
             yield Measured("the same, the slowest of 20", max(times), "ms")
-            octets = done["octets_sent"] + done["octets_received"]
-            yield Measured("the same, WBXML both ways", octets, "octets")
+            yield Measured("the same, WBXML both ways", _octets(done), "octets", "at most 1,024")
+
+
+def first_refresh() -> Iterator[Measured]:
+    """Count the octets of a first refresh of few applications, and of an exchange of nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another account
+        root = Path(folder) / "machine"
+        make_machine(root, FEW)
+        with Stage(Path(folder) / "home") as stage:
+            _start(stage, root)
+            first = _next(stage)
+            what = f"first refresh, {first['sent']} records, {FEW} of them applications"
+            yield Measured(what, _octets(first), "octets", "at most 4,096")
+            stage.tell("mobile", "choose 1")
+            done = _next(stage)
+            what = f"nothing to do, {done['round_trips']} round trips"
+            yield Measured(what, _octets(done), "octets", "at most 1,024")
+
+
+def _octets(done: dict[str, Any]) -> int:
+    return int(done["octets_sent"]) + int(done["octets_received"])
 
 
 def _start(stage: Stage, root: Path) -> None:
@@ -87,4 +108,7 @@ def _wait(stage: Stage, process: str, kind: str) -> dict[str, Any]:
             return said.fields
 
 
-BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {"journey": journey_times}
+BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
+    "journey": journey_times,
+    "air": first_refresh,
+}

@@ -34,6 +34,19 @@ def test_basic_is_user_and_password_in_base64() -> None:
     assert Proof(Scheme.BASIC, "Bruce2", b"OhBehave") == proof(header(cred))
 
 
+def test_basic_may_be_terse_in_wbxml() -> None:
+    """Type and base64 may be left out: base64 has no colon, so the two cannot be taken for another.
+
+    "The default type is syncml:auth-basic"; b64 "MUST" be in XML. Representation Protocol, Cred.
+    """
+    account = Account(Scheme.BASIC, "Bruce2", b"OhBehave")
+    terse = credential(account, Version.V1_2, terse=True)
+    usual = Cred(b"QnJ1Y2UyOk9oQmVoYXZl")
+
+    assert Cred(b"Bruce2:OhBehave") == terse
+    assert proof(header(usual)) == proof(header(terse)) == Proof(Scheme.BASIC, "Bruce2", b"OhBehave")
+
+
 def test_md5_digest_of_the_specification() -> None:
     """Representation Protocol 1.1, "Security": Bruce2, OhBehave and the nonce "Nonce"."""
     shown = digest("Bruce2", b"OhBehave", b"Nonce", Version.V1_1)

@@ -18,6 +18,7 @@ from cardsync.syncml.elements import (
     Anchor,
     Command,
     Copy,
+    Cred,
     Item,
     Location,
     Map,
@@ -421,3 +422,32 @@ def test_what_we_cannot_take_is_sent_again() -> None:
     pair.client = MemoryClientDatastore("db")
     assert pair.sync().ok
     assert pair.equal()
+
+
+@pytest.mark.parametrize("code", [401, 407])
+def test_terse_credentials_are_shown_in_full_where_they_are_not_taken(code: int) -> None:
+    """A server that was terse once, and is now another one, gets the usual form."""
+    account = Account(Scheme.BASIC, "u", b"secret")
+    request = DatabaseRequest(MemoryClientDatastore("db"), "db", AlertCode.TWO_WAY, "C1")
+    config = ClientConfig(URL, DEVICE, "1", (request,), account=account, terse=True)
+    session = ClientSession(config)
+    terse = codec.decode(session.data_to_send() or b"", codec.WBXML).header.cred
+    header = SyncHdr("1", 1, Location(DEVICE), Location(URL))
+    refusal = Message(header, (Status(1, 1, 0, "SyncHdr", code),), final=True)
+    session.receive_data(codec.encode(refusal, codec.WBXML))
+    usual = codec.decode(session.data_to_send() or b"", codec.WBXML).header.cred
+
+    assert Cred(b"u:secret") == terse
+    assert Cred(b"dTpzZWNyZXQ=", Meta(format="b64", type="syncml:auth-basic")) == usual
+
+
+def test_server_that_is_terse_is_known() -> None:
+    """It leaves out of a Status the names of what the Status answers."""
+    told, untold = Line().initialized(), Line()
+    assert untold.request is not None
+    header = SyncHdr("1", 1, Location(DEVICE), Location(URL))
+    status = Status(1, 1, 0, "SyncHdr", 200, (URL,), (DEVICE,))
+    untold.session.receive_data(codec.encode(Message(header, (status,)), codec.WBXML))
+
+    assert told.session.is_server_terse
+    assert not untold.session.is_server_terse

@@ -16,7 +16,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import parse_qs
 
 from cardsync.errors import PeerError
 from cardsync.operator.store import credentials, devices, sessions
@@ -39,6 +38,8 @@ MAX_MESSAGE = 256 * 1024
 
 _UNSUPPORTED = 415
 _ID_DIGITS = 19  # of a number that PostgreSQL's bigint certainly holds
+_KEY = 8
+"""Octets of the key of a session, which is good for it, for its device, and as long as it lasts."""
 _CHALLENGE = auth.Challenge(auth.Scheme.BASIC)
 _REFUSED = auth.AuthResult(ok=False, challenge=_CHALLENGE)
 
@@ -128,19 +129,20 @@ class _Exchange:
         header = self._header
         if query is None:
             query = header.target.uri.partition("?")[2]
-        number, _, key = parse_qs(query).get("s", [""])[0].partition(".")
-        if key and header.msg_id > 1 and number.isdecimal() and len(number) < _ID_DIGITS:
-            return sessions.load(self._connection, int(number), key, header.source.uri)
-        device = devices.find(self._connection, self._name)
+        number, _, key = query.rpartition(".")
+        named = number.isdecimal() and len(number) < _ID_DIGITS
+        device = int(number) if named else devices.find(self._connection, self._name)
         if device is None:
             return None
+        if key and header.msg_id > 1:
+            return sessions.load(self._connection, device, key, header.source.uri)
         self._device, self._known = device, True
         return sessions.repeated(self._connection, device, header.session_id, header.msg_id, digest)
 
     def _take_up(self, session: Session | None) -> ServerState | None:
         """Go on with a session, or begin one: its key, and the number of a new device."""
         if session is None:
-            self._key = secrets.token_urlsafe(18)
+            self._key = secrets.token_urlsafe(_KEY)
             if not self._known:
                 self._device = devices.new_number(self._connection)
             return None
@@ -153,12 +155,17 @@ class _Exchange:
         return server.ServerConfig(
             device_id=ours,
             content_type=content_type,
-            next_anchor=str(int(self._now.timestamp() * 1000)),
-            resp_uri=f"{ours}?s={self._device}.{self._key}",
+            next_anchor=_anchor(self._now),
+            resp_uri=f"{ours}?{self._address()}",
             devinf=_devinf(ours, self._header.version.dtd),
             peer_known=self._known and devices.is_described(self._connection, self._device),
             max_msg_size=MAX_MESSAGE,
         )
+
+    def _address(self) -> str:
+        """Name the session, as short as it may be: with a device that its name does not tell."""
+        own = self._name == self._header.source.uri
+        return self._key if own else f"{self._device}.{self._key}"
 
     # --- who it is --------------------------------------------------------------------------
 
@@ -252,6 +259,12 @@ class _Exchange:
     def _written(self, name: str) -> int:
         store = self._stores.get(name.removeprefix("./"))
         return store.written if store else 0
+
+
+def _anchor(now: datetime) -> str:
+    """Name a session by its millisecond within 49 days: an anchor crosses the air three times."""
+    milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFF
+    return base64.urlsafe_b64encode(milliseconds.to_bytes(4, "big")).decode().rstrip("=")
 
 
 def _device_name(message: Message) -> str:

@@ -91,10 +91,16 @@ def digest(user: str, password: bytes, nonce: bytes, version: Version) -> bytes:
     return _md5(pair + b":" + nonce)
 
 
-def credential(account: Account, version: Version) -> Cred:
-    """Show an account to the peer."""
+def credential(account: Account, version: Version, *, terse: bool = False) -> Cred:
+    """Show an account to the peer.
+
+    `terse` leaves out of a basic one what WBXML may do without: the type, which is the default,
+    and base64, which "MUST" be in the "clear-text, XML representation". Clause 6, Cred.
+    """
     if account.scheme is Scheme.BASIC:
         shown = account.user.encode() + b":" + account.password
+        if terse:
+            return Cred(shown)
     else:
         shown = digest(account.user, account.password, account.nonce, version)
     return Cred(base64.b64encode(shown), Meta(format="b64", type=account.scheme.value))
@@ -172,8 +178,10 @@ def _scheme(meta: Meta | None) -> Scheme:
 
 
 def _shown(cred: Cred, scheme: Scheme) -> bytes:
-    """Undo base64; SyncML 1.0 in WBXML has the 16 octets of a digest as they are."""
+    """Undo base64, which has no colon; in WBXML what is shown may stand there as it is."""
     if scheme is Scheme.MD5 and len(cred.data) == 16:
+        return cred.data
+    if scheme is Scheme.BASIC and cred.meta is None and b":" in cred.data:
         return cred.data
     return _base64(cred.data)
 

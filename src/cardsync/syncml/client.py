@@ -95,6 +95,11 @@ class ClientSession:
         """Where the next message goes."""
         return self._line.url
 
+    @property
+    def is_server_terse(self) -> bool:
+        """Whether the server takes what is said in the shortest form: it speaks so itself."""
+        return self._line.is_server_terse
+
     def data_to_send(self) -> bytes | None:
         """Give the next message, once; None while an answer is awaited or when all is over."""
         octets, self._outbox = self._outbox, None

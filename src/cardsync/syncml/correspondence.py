@@ -9,7 +9,7 @@ from typing import Final
 from cardsync.errors import PeerError
 from cardsync.syncml import auth
 from cardsync.syncml.elements import Location, Message, Meta, Status, SyncHdr
-from cardsync.syncml.letter import Letter
+from cardsync.syncml.letter import Letter, is_wbxml
 from cardsync.syncml.request import ClientConfig
 from cardsync.syncml.status import StatusCode
 
@@ -26,6 +26,9 @@ class Correspondence:
         self._config = config
         self._account = config.account
         self._challenged = False
+        self._is_terse = config.terse and is_wbxml(config.content_type)
+        self.is_server_terse = False
+        """It leaves out of a Status what its reference says already."""
         self._is_known = False
         self._knows_server = config.authenticate is None
         self._refusals = self._redirections = 0
@@ -37,7 +40,7 @@ class Correspondence:
         config, account = self._config, self._account
         cred, name = None, None
         if account and not self._is_known:
-            cred = auth.credential(account, config.version)
+            cred = auth.credential(account, config.version, terse=self._is_terse)
         if account and account.scheme is auth.Scheme.MD5:
             name = account.user  # a digest does not tell it
         header = SyncHdr(
@@ -66,6 +69,7 @@ class Correspondence:
                 continue
             if not 200 <= command.code < 300:
                 return command
+            self.is_server_terse = not (command.target_refs or command.source_refs)
             if command.code == StatusCode.AUTHENTICATED:
                 self._is_known = True
         return None
@@ -73,6 +77,9 @@ class Correspondence:
     def try_again(self, refused: Status) -> bool:
         """Take a challenge, once, or a redirection; False if there is nothing else to try."""
         wanted = refused.code in (StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS)
+        if wanted and self._is_terse:
+            self._is_terse = False  # the same in full: this server is no longer who it was
+            return True
         if wanted and refused.chal and self._account and not self._challenged:
             challenge = auth.read_challenge(refused.chal)
             self._challenged = True

@@ -96,4 +96,5 @@ class ClientConfig:
     put_devinf: bool = True
     get_devinf: bool = False
     authenticate: auth.Authenticate | None = None
+    terse: bool = False
     plain: bool = False

@@ -9,8 +9,10 @@ and results of its own. Time comes from `clock`, octets go through a carrier; bo
 is asked for by `progress`. The states of an order are those of the specification, clause 12.2.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import ClassVar, TypeAlias
 
 from cardsync.syncml.events import SessionResult
@@ -321,5 +323,6 @@ def _token_of(command: ProactiveCommand) -> AuthenticationReference | None:
 
 
 def _anchor(now: float, reference: bytes) -> str:
-    """Name this session: the second, and the reference, which no other session has."""
-    return f"{int(now)}-{reference.hex()}"
+    """Name this session in six characters, by the second and by the reference of its order."""
+    digest = sha256(f"{int(now)}-{reference.hex()}".encode()).digest()
+    return base64.urlsafe_b64encode(digest[:4]).decode().rstrip("=")

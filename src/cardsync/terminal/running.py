@@ -154,9 +154,12 @@ class Running:
 
     def _synchronize(self, datastore: ClientDatastore) -> SessionResult:
         database = self._means.database
-        known = f"devinf:{self._peer}"
+        known, terse = f"devinf:{self._peer}", f"terse:{self._peer}"
         digest = sha256(repr(self._means.identity.devinf).encode()).digest()
-        config = self._config(datastore, put=database.recall(known) != digest)
+        config = replace(
+            self._config(datastore, put=database.recall(known) != digest),
+            terse=database.recall(terse) is not None,
+        )
         session = ClientSession(config)
         while (octets := session.data_to_send()) is not None:
             reply = self._exchange(session.url, config.content_type, octets)
@@ -166,7 +169,10 @@ class Running:
             raise LocalError("the session has neither a message nor a result")
         self.result = session.result
         if session.result.ok:
-            database.remember(known, digest)
+            if config.put_devinf:
+                database.remember(known, digest)
+            if config.terse is not session.is_server_terse:
+                database.remember(terse, b"" if session.is_server_terse else None)
         elif session.result.status in {401, 407}:
             database.remember(known, None)
         return session.result
