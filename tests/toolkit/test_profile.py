@@ -1,5 +1,6 @@
 """TERMINAL PROFILE. TS 102 223 clause 5.2."""
 
+import re
 import subprocess
 
 import pytest
@@ -74,18 +75,26 @@ def test_bytes_33_to_39() -> None:
     assert named == {feature.value for feature in Feature if 33 <= feature.value[0] < 40}
 
 
-def test_bytes_1_to_33_as_tshark_names_them() -> None:
-    """Each bit that tshark knows is a facility of ours or part of a number, and the reverse."""
+def tshark_names() -> dict[tuple[int, int], str]:
+    """Give the name that tshark has for each bit, in small letters."""
     asked = [need("tshark"), "-G", "fields"]
     told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
     rows = [line.split("\t") for line in told.splitlines() if "\tgsm_sim.tp." in line]
-    known, byte = set(), 0
+    named: dict[tuple[int, int], str] = {}
+    byte = 0
     for row in rows:
         name, mask = row[2], int(row[6] or "0", 16)
         if name.startswith("gsm_sim.tp.b") and name[12:].isdigit():
             byte = int(name[12:])
         elif name not in {"gsm_sim.tp.rfu", "gsm_sim.tp.tia_iea_is820a_reserved"}:
-            known |= {(byte, bit) for bit in range(1, 9) if mask >> bit - 1 & 1}
+            bits = [(byte, bit) for bit in range(1, 9) if mask >> bit - 1 & 1]
+            named |= dict.fromkeys(bits, row[1].lower())
+    return named
+
+
+def test_bytes_1_to_33_as_tshark_names_them() -> None:
+    """Each bit that tshark knows is a facility of ours or part of a number, and the reverse."""
+    known = set(tshark_names())
     numbers = {(byte, bit) for byte, low, size in (one.value for one in Quantity)
                for bit in range(low, low + size)}  # fmt: skip
     ours = {feature.value for feature in Feature} | numbers
@@ -94,3 +103,41 @@ def test_bytes_1_to_33_as_tshark_names_them() -> None:
     assert {(1, 8), (2, 3), (2, 5), (9, 3)} | {(33, bit) for bit in range(4, 9)} == {
         (byte, bit) for byte, bit in ours - known if byte <= 33
     }
+
+
+def test_names_as_tshark_has_them() -> None:
+    """Our name of a bit shares a word with that of tshark; two it names by their command alone."""
+    told = tshark_names()
+    strange = {
+        feature
+        for feature in Feature
+        if feature.value in told
+        and not {word.rstrip("s") for word in feature.name.lower().split("_")}
+        & {word.rstrip("s") for word in re.findall("[a-z0-9]+", told[feature.value])}
+    }
+
+    assert {Feature.SECOND_ALPHA_IDENTIFIER, Feature.SECOND_CAPABILITY_CONFIGURATION} == strange
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 20, 39, 40, 45, 255])
+def test_a_profile_of_any_length(length: int) -> None:
+    """A shorter one claims nothing behind its end, a longer one keeps what has no name yet."""
+    profile = TerminalProfile(b"\xff" * length)
+    unnamed = [place for place in profile.unnamed if place[0] > 40]
+
+    assert [one for one in Feature if one.value[0] <= length] == list(profile.features)
+    assert [(byte, bit) for byte in range(41, length + 1) for bit in range(1, 9)] == unnamed
+    assert (Quantity.SOFT_KEYS.name in dict(profile.quantities)) == (length >= 11)
+
+
+def test_quantities_by_name() -> None:
+    """Those that are not 0. TS 102 223 clause 5.2, bytes 13 to 15."""
+    profile = TerminalProfile(bytes(12) + bytes.fromhex("E7 4F 93"))
+
+    assert profile.quantities == (
+        ("CHANNELS", 7),
+        ("DISPLAY_HEIGHT", 15),
+        ("DISPLAY_WIDTH", 19),
+    )
+    assert () == TerminalProfile(b"\1").unnamed
+    assert ((7, 6), (20, 8)) == TerminalProfile(bytes(6) + b"\x20" + bytes(12) + b"\x80").unnamed

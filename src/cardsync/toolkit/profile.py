@@ -76,6 +76,17 @@ class TerminalProfile:
         """The facilities claimed, in the order of their bits."""
         return tuple([feature for feature in Feature if feature in self])
 
+    @property
+    def quantities(self) -> tuple[tuple[str, int], ...]:
+        """The numbers that are not 0, by their names."""
+        numbers = [(one.name, self.quantity(one)) for one in Quantity]
+        return tuple([told for told in numbers if told[1]])
+
+    @property
+    def unnamed(self) -> tuple[tuple[int, int], ...]:
+        """The bits that are set and have no name here, as byte and bit: a newer release's."""
+        return tuple(sorted(self.bits - _NAMES.keys()))
+
     def compare(self, before: "TerminalProfile") -> Difference:
         """List what is different from an earlier profile, in the order of the bits."""
         numbers = [(one, before.quantity(one), self.quantity(one)) for one in Quantity]
