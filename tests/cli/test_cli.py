@@ -39,6 +39,8 @@ def test_help(arguments: tuple[str, ...]) -> None:
         (("operator", "serve"), "--home"),
         (("operator", "serve", "--home", "/tmp/x", "--smsc", "here"), "HOST:PORT is expected"),
         (("operator", "serve", "--home", "/tmp/x", "--smsc", "h:1"), "CARDSYNC_SMPP_PASSWORD"),
+        (("operator", "serve", "--home", "/tmp/x", "--wsp", "h:p"), "HOST or HOST:PORT"),
+        (("operator", "serve", "--home", "/tmp/x", "--key", "/tmp/x"), "needed together"),
         (
             ("operator", "serve", "--home", "/tmp/x", "--cards", "/no/cards"),
             "/no/cards: cannot be read",

@@ -326,3 +326,15 @@ def test_endpoint_survives_our_own_mistakes(caplog: pytest.LogCaptureFixture) ->
     assert 500 == sent[0]["status"]
     assert "KeyError" in caplog.text
     assert "subscriber" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content_type", "size", "status"),
+    [(codec.WBXML, 2, 200), (f"{codec.XML}; charset=utf-8", 2, 200), ("text/plain", 2, 415),
+     ("", 0, 415), (codec.WBXML, endpoint.MAX_BODY + 1, 413)],
+)  # fmt: skip
+def test_other_carriers_have_the_same_bounds(content_type: str, size: int, status: int) -> None:
+    """WSP and OBEX bring their messages here: type and size are looked at as those of HTTP."""
+    reply = asyncio.run(Endpoint(Stub(OK)).answer(bytes(size), content_type, None))
+
+    assert status == reply[0]

@@ -20,7 +20,7 @@ import pytest
 
 from cardsync.errors import ConfigError
 from cardsync.octets.semi import swapped
-from cardsync.operator.server import OperatorConfig, run
+from cardsync.operator.server import Certificate, OperatorConfig, run
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
@@ -32,6 +32,7 @@ from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
 from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.memory import MemoryClientDatastore
 from cardsync.syncml.record import Application, collection_digest, decode
+from certificates import Authority
 
 PROGRAM = """
 import asyncio, sys
@@ -211,6 +212,17 @@ def test_port_that_is_taken(home: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port}.*choose another port"):
             run(OperatorConfig(home, port=port))
+
+    assert not (home / "postgres").exists()
+
+
+def test_certificate_that_is_none(home: Path) -> None:
+    """Told before anything runs: no such file, no key with it, a key of another one."""
+    authority = Authority(home)
+    ours, other = authority.issue("127.0.0.1"), authority.issue("operator.example")
+    for chain, key in ((home / "none", ours), (authority.path, authority.path), (ours, other)):
+        with pytest.raises(ConfigError, match="no certificate with its key"):
+            run(OperatorConfig(home, port=0, certificate=Certificate(chain, key)))
 
     assert not (home / "postgres").exists()
 
