@@ -243,7 +243,7 @@ def test_client_that_goes_away(caplog: pytest.LogCaptureFixture) -> None:
     """A connection that closes while its answer is made is no fault of ours: nothing is logged."""
     served, answered = threading.Event(), threading.Event()
 
-    def serve(_body: bytes, _content_type: str, _query: str) -> Reply:
+    def serve(_body: bytes, _content_type: str, _query: str, _origin: str) -> Reply:
         served.set()
         answered.wait(10)
         return Reply(200, codec.WBXML, bytes(1 << 24))

@@ -87,10 +87,6 @@ def test_versions(version: Version) -> None:
             "<Alert><CmdID>1</CmdID><Item><Meta><Anchor><Last/></Anchor></Meta></Item></Alert>",
             "Alert/Item/Meta/Anchor",
         ),
-        (
-            "<Alert><CmdID>1</CmdID><Item><Meta><Mem><FreeID>1</FreeID></Mem></Meta></Item></Alert>",
-            "Alert/Item/Meta/Mem",
-        ),
         ("<Alert><CmdID>1</CmdID><Cred><Meta/></Cred></Alert>", "Alert/Cred"),
     ],
 )

@@ -1,6 +1,8 @@
 """HTTP for the stand-alone SyncML server: a few threads, bounded in size, time and number."""
 
 import logging
+import re
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore
@@ -14,11 +16,14 @@ PATH = "/syncml"
 
 _CONNECTIONS = 64
 _SECONDS = 60.0  # of silence on a connection
+_PIECE = 65536  # octets that are read at once
+_LINE, _FIELDS = 1024, 32  # octets of a line of a chunked body, lines behind its last chunk
+_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,6}")
 _TEXT = "text/plain; charset=utf-8"
 _LOG = logging.getLogger(__name__)
 
-Serve = Callable[[bytes, str, str], Reply]
-"""Answers a body, its content type, and the query of the URL."""
+Serve = Callable[[bytes, str, str, str], Reply]
+"""Answers a body, its content type, the query of the URL, and the address that it came from."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -35,16 +40,21 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a message."""
         length = self.headers.get("Content-Length", "")
-        if self.path.partition("?")[0] != PATH:
+        coding = self.headers.get("Transfer-Encoding", "").strip().lower()
+        if self.path.partition("?")[0].rstrip("/") != PATH:
             self._refuse(404, f"SyncML is at {PATH}")
-        elif not length.isdecimal():
+        elif self.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            self._refuse(415, "no content encoding is understood")
+        elif coding == "chunked" and not length:
+            self._take(self._chunks())
+        elif coding:
+            self._refuse(400, "either a length or chunks")
+        elif not (length.isascii() and length.isdecimal()):
             self._refuse(411, "how long is it?")
         elif len(length) > 9 or int(length) > MAX_MESSAGE:
             self._refuse(413, f"at most {MAX_MESSAGE} octets")
         else:
-            body = self.rfile.read(int(length))
-            if len(body) == int(length):
-                self._serve(body)
+            self._take(self._octets(int(length)))
 
     def do_GET(self) -> None:
         """Tell what this is."""
@@ -52,10 +62,52 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_GET  # noqa: N815  # names of the base class
 
+    def _take(self, body: bytes | None) -> None:
+        """Serve a body that came whole, in time."""
+        if body is None:
+            self._refuse(400, "the body is not what its head says")
+        elif len(body) > MAX_MESSAGE:
+            self._refuse(413, f"at most {MAX_MESSAGE} octets")
+        else:
+            self._serve(body)
+
+    def _octets(self, length: int) -> bytes | None:
+        """Read so many octets; None where they do not come in time."""
+        body = bytearray()
+        end = time.monotonic() + _SECONDS
+        while len(body) < length and time.monotonic() < end:
+            piece = self.rfile.read1(min(length - len(body), _PIECE))
+            if not piece:
+                return None
+            body += piece
+        return bytes(body) if len(body) == length else None
+
+    def _chunks(self) -> bytes | None:
+        """Read a chunked body, as far as its bound. RFC 9112 section 7.1."""
+        body = bytearray()
+        while len(body) <= MAX_MESSAGE:
+            head = self.rfile.readline(_LINE).partition(b";")[0].strip()
+            if not _CHUNK.fullmatch(head):
+                return None
+            size = int(head, 16)
+            if not size:
+                return bytes(body) if self._trailer() else None
+            piece = self._octets(size + 2)
+            if piece is None or piece[-2:] != b"\r\n":
+                return None
+            body += piece[:-2]
+        return bytes(body)
+
+    def _trailer(self) -> bool:
+        """Pass over the fields behind the last chunk; False where they have no end."""
+        lines = (self.rfile.readline(_LINE) for _ in range(_FIELDS))
+        return any(line in (b"\r\n", b"\n") for line in lines)
+
     def _serve(self, body: bytes) -> None:
         try:
-            query = self.path.partition("?")[2]
-            reply = self.server.serve(body, self.headers.get("Content-Type", ""), query)
+            query, origin = self.path.partition("?")[2], str(self.client_address[0])
+            kind = self.headers.get("Content-Type", "")
+            reply = self.server.serve(body, kind, query, origin)
         except Exception:  # noqa: BLE001  # whatever it is, the peer gets an answer
             _LOG.exception("a message could not be served")
             reply = Reply(500, _TEXT, b"internal error\n")

@@ -32,7 +32,11 @@ MAX_MESSAGE = 1 << 20
 _SESSIONS = 4096
 _UNSUPPORTED = 415
 _TEXT = "text/plain; charset=utf-8"
-_OLDEST = "1.0"
+_FORMERLY = {
+    "application/vnd.syncml-xml": codec.XML,
+    "application/vnd.syncml-wbxml": codec.WBXML,
+}
+"""What the first devices of SyncML 1.0 call the two representations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,31 @@ class Settings:
 
 @dataclass(slots=True)
 class _Session:
+    """A session: the key that goes on with it, and the address that began it."""
+
     key: str
+    origin: str = ""
     state: ServerState | None = None
     reply: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a message came: the query of its URL, the address of its sender."""
+
+    query: str
+    origin: str
+
+    def goes_on(self, session: _Session) -> bool:
+        """Say whether who sends this may go on with a session: who has its key.
+
+        Some old devices keep to the URL that a person gave them, whatever RespURI says; for
+        them, who show no key at all, the address that the session began from has to do.
+        """
+        shown = parse_qs(self.query).get("s")
+        if shown is None:
+            return bool(self.origin) and self.origin == session.origin
+        return hmac.compare_digest(session.key.encode(), shown[0].encode())
 
 
 @dataclass(slots=True)
@@ -111,20 +137,27 @@ class SyncmlServer:
         self._last_anchor = 0
         self._devices: OrderedDict[str, _Device] = OrderedDict()
 
-    def serve(self, body: bytes, content_type: str, query: str | None = "") -> Reply:
+    def serve(
+        self, body: bytes, content_type: str, query: str | None = "", origin: str = ""
+    ) -> Reply:
         """Serve one message. `query` is that of the URL: it carries our key of the session.
 
         It is None where the carrier has no URL: then the key stands in the target of the message.
+        `origin` is the address that the message came from, where that is known.
 
         Another content type is answered 415 of HTTP, and 400 what is no SyncML message at all.
         """
+        told = codec.media_type(content_type)
+        kind = _FORMERLY.get(told, told)
         try:
-            message = codec.decode(body, content_type)
+            message = codec.decode(body, kind)
         except MalformedMessage as error:
-            return self._refuse(error, codec.media_type(content_type))
+            return self._refuse(error, kind)
+        target = message.header.target.uri.partition("?")[2]
+        way = _Way(target if query is None else query, origin)
         with self._lock:
-            octets = self._serve(message, fingerprint(body), codec.media_type(content_type), query)
-        return Reply(200, codec.media_type(content_type), octets)
+            octets = self._serve(message, fingerprint(body), kind, way)
+        return Reply(200, told, octets)
 
     def _refuse(self, error: MalformedMessage, content_type: str) -> Reply:
         """Answer what cannot be read, in SyncML where at least its header can."""
@@ -135,18 +168,16 @@ class SyncmlServer:
         code = error.answer or 400
         return Reply(200, content_type, server.unreadable(error.header, code, config))
 
-    def _serve(self, message: Message, digest: str, content_type: str, query: str | None) -> bytes:
+    def _serve(self, message: Message, digest: str, content_type: str, way: "_Way") -> bytes:
         header = message.header
-        if query is None:
-            query = header.target.uri.partition("?")[2]
         device = self._device(header.source.uri)
         session = device.session
         if session.state is not None and session.state.answered(header, digest):
             return session.reply
         if header.msg_id == 1:
             device.leave()
-            session = _Session(secrets.token_urlsafe(9))
-        elif session.state and not self._is_key(session, query) and self._settings.users:
+            session = _Session(secrets.token_urlsafe(9), way.origin)
+        elif session.state and not way.goes_on(session) and self._settings.users:
             # Nobody goes on with a session of another one: who does not know its key is asked.
             session = replace(session, state=replace(session.state, identity=None))
         response = server.respond(
@@ -176,10 +207,6 @@ class SyncmlServer:
             self._devices.popitem(last=False)
         return device
 
-    def _is_key(self, session: _Session, query: str) -> bool:
-        shown = parse_qs(query).get("s", [""])[0]
-        return hmac.compare_digest(session.key.encode(), shown.encode())
-
     def _config(
         self, message: Message, content_type: str, device: _Device, key: str
     ) -> server.ServerConfig:
@@ -190,7 +217,8 @@ class SyncmlServer:
             device_id=ours,
             content_type=content_type,
             next_anchor=self._anchor(),
-            resp_uri=f"{ours}?s={key}",
+            # Some devices name the server by no URL; they will come back to where they are.
+            resp_uri=f"{ours}?s={key}" if ours.lower().startswith("http") else None,
             devinf=describe(version, ours, "server", self._sources.values()),
             peer_known=device.described,
             before=device.before,

@@ -134,9 +134,17 @@ def write_challenge(challenge: Challenge) -> Chal:
 
 
 def read_challenge(chal: Chal) -> Challenge:
-    """Read the challenge of a Status. Raises PeerError for a scheme that is not ours."""
-    nonce = chal.meta.next_nonce or ""
-    return Challenge(_scheme(chal.meta), _base64(nonce.encode()))
+    """Read the challenge of a Status. Raises PeerError for a scheme that is not ours.
+
+    Some old servers give a nonce as it is, and no Format with it.
+    """
+    nonce = (chal.meta.next_nonce or "").encode()
+    try:
+        return Challenge(_scheme(chal.meta), _base64(nonce))
+    except PeerError:
+        if chal.meta.format is not None:
+            raise
+        return Challenge(_scheme(chal.meta), nonce)
 
 
 def write_hmac(account: Account, body: bytes) -> str:
@@ -170,7 +178,7 @@ def _md5(octets: bytes) -> bytes:
 
 def _scheme(meta: Meta | None) -> Scheme:
     """Read the scheme; the default is basic."""
-    name = meta.type if meta and meta.type else Scheme.BASIC.value
+    name = meta.type.strip().lower() if meta and meta.type else Scheme.BASIC.value
     try:
         return Scheme(name)
     except ValueError as exc:
@@ -181,7 +189,7 @@ def _shown(cred: Cred, scheme: Scheme) -> bytes:
     """Undo base64, which has no colon; in WBXML what is shown may stand there as it is."""
     if scheme is Scheme.MD5 and len(cred.data) == 16:
         return cred.data
-    if scheme is Scheme.BASIC and cred.meta is None and b":" in cred.data:
+    if scheme is Scheme.BASIC and b":" in cred.data:
         return cred.data
     return _base64(cred.data)
 

@@ -35,15 +35,18 @@ def answer(get: Get, devinf: DevInf | None, header: SyncHdr, content_type: str) 
 
     The number of the command is yet to be set.
     """
-    asked = [item.target.uri for item in get.items if item.target]
-    if devinf is None or asked != [_uri(header.version)]:
+    asked = [item.target.uri.strip().lower() for item in get.items if item.target]
+    version = next((each for each in Version if asked == [_uri(each)]), None)
+    if devinf is None or version is None:
         return None
+    if version is not header.version:  # some clients put and get in the manner of another one
+        devinf = replace(devinf, version=version.dtd)
     return Results(
         cmd_id=0,
         msg_ref=header.msg_id,
         cmd_ref=get.cmd_id,
         meta=_meta(content_type),
-        items=(Item(source=Location(_uri(header.version)), data=devinf),),
+        items=(Item(source=Location(_uri(version)), data=devinf),),
     )
 
 

@@ -180,13 +180,16 @@ def _flag(w: Writer, name: str, *, is_set: bool) -> None:
 
 
 def read(node: Node) -> DevInf:
-    """Read device information of any version; raise `Unreadable`."""
+    """Read device information of any version; raise `Unreadable`.
+
+    Some peers leave out what the document type asks for, as the examples of the Sync Protocol
+    1.1 do: the version, and in a datastore SyncCap. A type that is preferred is then the first.
+    """
     if node.name != "DevInf":
         raise Unreadable(node, "the root is no DevInf")
     parts = once(node)
-    version = text(required(node, parts, "VerDTD"))
     return DevInf(
-        version=version,
+        version=optional_text(parts, "VerDTD") or _likely_version(node),
         device_id=text(required(node, parts, "DevID")),
         device_type=text(required(node, parts, "DevTyp")),
         datastores=tuple([_read_datastore(child) for child in each(node, "DataStore")]),
@@ -204,17 +207,23 @@ def read(node: Node) -> DevInf:
     )
 
 
+def _likely_version(node: Node) -> str:
+    """Tell the version by what only 1.2 has: types that stand in a datastore."""
+    nested = any(child.name == "CTCap" for part in node.children for child in part.children)
+    return _NESTED if nested else "1.1"
+
+
 def _read_datastore(node: Node) -> DataStore:
     parts = once(node)
-    mem = parts.get("DSMem")
-    kinds = {name: [t for c in each(node, name) for t in _read_types(c)] for name in ("Rx", "Tx")}
+    mem, cap = parts.get("DSMem"), parts.get("SyncCap")
+    names = ("Rx", "Tx", "Rx-Pref", "Tx-Pref")
+    kinds = {name: [t for c in each(node, name) for t in _read_types(c)] for name in names}
+    none = [ContentType("", "")]
     return DataStore(
         source_ref=text(required(node, parts, "SourceRef")),
-        rx_pref=_read_types(required(node, parts, "Rx-Pref"))[0],
-        tx_pref=_read_types(required(node, parts, "Tx-Pref"))[0],
-        sync_types=tuple(
-            [number(child) for child in each(required(node, parts, "SyncCap"), "SyncType")]
-        ),
+        rx_pref=(kinds["Rx-Pref"] or kinds["Rx"] or none)[0],
+        tx_pref=(kinds["Tx-Pref"] or kinds["Tx"] or none)[0],
+        sync_types=tuple([number(child) for child in each(cap, "SyncType")] if cap else []),
         rx=tuple(kinds["Rx"]),
         tx=tuple(kinds["Tx"]),
         display_name=optional_text(parts, "DisplayName"),

@@ -62,10 +62,10 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Mem:
-    """Memory left: octets, and the number of items."""
+    """Memory left: octets, and the number of items; None where a peer leaves one out."""
 
-    free: int
-    free_id: int
+    free: int | None = None
+    free_id: int | None = None
     shared: bool = False
 
 

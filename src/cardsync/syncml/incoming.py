@@ -17,7 +17,6 @@ from cardsync.syncml.elements import (
     Command,
     Delete,
     Item,
-    Meta,
     Replace,
 )
 from cardsync.syncml.elements import Sequence as Ordered
@@ -30,6 +29,7 @@ Naming = Callable[[ChangeKind, Item], Change | None]
 """How a role reads the names of an item: a Change without its data; None if one is missing."""
 
 Manipulation = Add | Replace | Delete
+_FORMATS: Final = frozenset({"chr", "xml", "bin", "b64"})
 _KINDS: Final = {Add: ChangeKind.ADD, Replace: ChangeKind.REPLACE, Delete: ChangeKind.DELETE}
 
 
@@ -101,12 +101,14 @@ class Receiver:
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):
             return (StatusCode.NOT_SUPPORTED if command.soft else 0), None
+        if _format(command, item) not in _FORMATS:
+            return StatusCode.UNSUPPORTED_TYPE, None
         given = _type(command, item)
         if given and self._content_type not in (ANY_TYPE, media_type(given)):
             return StatusCode.UNSUPPORTED_TYPE, None
         if not isinstance(item.data, bytes):
             return StatusCode.INCOMPLETE, None
-        data = _decoded(item.data, item.meta or command.meta)
+        data = _decoded(item.data, _format(command, item))
         if data is None:
             return StatusCode.BAD_REQUEST, None
         return self._joined(item, data)
@@ -163,16 +165,24 @@ def _type(command: Manipulation, item: Item) -> str | None:
     return given or (command.meta.type if command.meta else None)
 
 
+def _format(command: Manipulation, item: Item) -> str:
+    """Give the format of an item, which may stand at its command; chr where it is not told."""
+    for meta in (item.meta, command.meta):
+        if meta and meta.format:
+            return meta.format.strip().lower()
+    return "chr"
+
+
 def _name(item: Item) -> str:
     named = item.source or item.target
     return named.uri if named else ""
 
 
-def _decoded(data: bytes, meta: Meta | None) -> bytes | None:
-    """Undo base64; None where it is malformed."""
-    if meta is None or meta.format != "b64":
+def _decoded(data: bytes, form: str) -> bytes | None:
+    """Undo base64, which may be written in lines; None where it is malformed."""
+    if form != "b64":
         return data
     try:
-        return base64.b64decode(data, validate=True)
+        return base64.b64decode(b"".join(data.split()), validate=True)
     except binascii.Error:
         return None

@@ -28,7 +28,6 @@ from cardsync.syncml.tree import (
     Node,
     Unreadable,
     each,
-    number,
     once,
     optional_number,
     optional_text,
@@ -74,7 +73,7 @@ def documents(node: Node, outer: Meta | None, nested: Nested) -> tuple[Item, ...
 def _nested_device(node: Node, nested: Nested) -> DevInf:
     """Read device information that lies in the data as a document of its own."""
     try:
-        return device.read(nested(node.text))
+        return device.read(nested(node.text.strip()))
     except MalformedMessage as exc:
         raise Unreadable(node, f"device information: {exc}", exc.answer or BAD_FORMAT) from None
     except Unreadable as fault:
@@ -190,7 +189,8 @@ def _meta_fields(node: Node) -> Meta:
         return _typed(text(node.children[0]))
     parts = once(node)
     if "MetInf" in parts:
-        parts = once(parts["MetInf"])
+        node = parts["MetInf"]
+        parts = once(node)
     return Meta(
         optional_text(parts, "Format"),
         optional_text(parts, "Type"),
@@ -225,7 +225,7 @@ def _mem(node: Node | None) -> Mem | None:
         return None
     parts = once(node)
     return Mem(
-        number(required(node, parts, "FreeMem")),
-        number(required(node, parts, "FreeID")),
+        optional_number(parts, "FreeMem"),
+        optional_number(parts, "FreeID"),
         "SharedMem" in parts,
     )

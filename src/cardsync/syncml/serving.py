@@ -6,6 +6,7 @@ message has room, and at the end the anchors are agreed. OMA DS Protocol 1.2.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
@@ -46,6 +47,10 @@ Open = Callable[[str], ServerDatastore | None]
 """Give the datastore of a name; None if there is none for this client."""
 
 
+_NEVER: Final = (None, "", "0")
+"""What a client says for the anchor of the last session, before there was one."""
+
+
 class Databases:
     """What a message does to the databases; `events` tells the shell."""
 
@@ -84,15 +89,16 @@ class Databases:
 
     def find(self, target: Location | None) -> int | None:
         """Give the place of a database that is part of the session."""
-        names = [state.name for state in self._states]
-        if target is None or target.uri not in names or not self.known(target):
+        names = [_plain(state.name) for state in self._states]
+        if target is None or _plain(target.uri) not in names or not self.known(target):
             return None
-        return names.index(target.uri)
+        return names.index(_plain(target.uri))
 
     def store(self, name: str) -> ServerDatastore | None:
-        """Open a datastore once a message; a client may write its name with "./"."""
+        """Open a datastore once a message."""
+        name = _plain(name)
         if name not in self._stores:
-            store = self._open(name.removeprefix("./"))
+            store = self._open(name)
             if store is None:
                 return None
             self._stores[name] = store
@@ -142,7 +148,7 @@ class Databases:
     ) -> StatusCode:
         agreed = next((each for each in store.anchors() if each.peer == anchor.last), None)
         performed = becomes(kind, agreed=agreed is not None)
-        unexpected = performed is not kind and anchor.last is not None
+        unexpected = performed is not kind and anchor.last not in _NEVER
         if unexpected and isinstance(store, Guarded) and not store.allows_slow:
             return StatusCode.FORBIDDEN
         self._add(
@@ -196,7 +202,7 @@ class Databases:
         """
         self._begin(at)
         state = self._states[at]
-        store = self._stores[state.name]
+        store = self._stores[_plain(state.name)]
         receiver = Receiver(state.name, store.content_type, client_change, self._chunk)
         received = tuple(receiver.read(sync.commands))
         self._chunk = receiver.chunk
@@ -224,7 +230,7 @@ class Databases:
 
     def map(self, at: int, command: Map) -> int:
         """Learn the client's names of what we added; give the status."""
-        store = self._stores[self._states[at].name]
+        store = self._stores[_plain(self._states[at].name)]
         codes = store.map([Mapping(item.target, item.source) for item in command.items])
         return max(codes, default=int(StatusCode.OK))
 
@@ -287,7 +293,7 @@ class Databases:
         if state.kind is not AlertCode.REFRESH_FROM_CLIENT or state.failed:
             return False
         left = state.size - state.received.total
-        return would_empty(self._stores[state.name], state.size, left)
+        return would_empty(self._stores[_plain(state.name)], state.size, left)
 
     def _prune(self, at: int, store: ServerDatastore) -> None:
         """Remove what a refresh of the client did not bring, unless that were everything: 403."""
@@ -357,8 +363,13 @@ class Databases:
         state = self._states[at]
         if not state.begun:
             anew = KINDS[state.kind].anew is None
-            since = self._stores[state.name].forget() if anew else state.since
+            since = self._stores[_plain(state.name)].forget() if anew else state.since
             self._states[at] = replace(state, begun=True, since=since)
+
+
+def _plain(name: str) -> str:
+    """Give the name of a database, which clients write as "db", "./db", "/db" or "db/"."""
+    return name.strip().removeprefix("./").strip("/")
 
 
 def _can_resume(state: DatabaseState, store: ServerDatastore, *, done: bool) -> bool:

@@ -199,6 +199,6 @@ def optional_text(parts: dict[str, Node], name: str) -> str | None:
 
 
 def optional_number(parts: dict[str, Node], name: str) -> int | None:
-    """Give the number of an element that may be missing."""
+    """Give the number of an element that may be missing, or empty, which says as little."""
     found = parts.get(name)
-    return None if found is None else number(found)
+    return None if found is None or not found.text.strip() else number(found)

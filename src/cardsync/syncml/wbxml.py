@@ -33,7 +33,7 @@ def decode(octets: bytes) -> Message:
     budget = Budget()
 
     def nested(document: bytes) -> Node:
-        if document.lstrip().startswith(b"<"):
+        if document.startswith(b"<"):
             return xml.parse(document, budget)
         return Parser(document, _DEVICE, budget).root()
 

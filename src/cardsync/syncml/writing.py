@@ -316,8 +316,8 @@ def _anchor(w: Writer, value: Anchor) -> None:
 def _mem(w: Writer, value: Mem) -> None:
     w.open("Mem")
     _flag(w, "SharedMem", is_set=value.shared)
-    w.text("FreeMem", str(value.free))
-    w.text("FreeID", str(value.free_id))
+    _number(w, "FreeMem", value.free)
+    _number(w, "FreeID", value.free_id)
     w.close("Mem")
 
 

@@ -47,7 +47,7 @@ def parse(octets: bytes, budget: Budget) -> Node:
     """Read a document to a tree; raise `MalformedMessage`."""
     if len(octets) > MAX_OCTETS:
         raise MalformedMessage(f"more than {MAX_OCTETS} octets", answer=TOO_LARGE)
-    return _Handlers(budget).parse(octets)
+    return _Handlers(budget).parse(octets.lstrip(b" \t\r\n"))  # some peers begin with a line end
 
 
 class _Handlers:
