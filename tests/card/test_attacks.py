@@ -14,6 +14,7 @@ import pytest
 from cardsync.card.memory import Memory
 from cardsync.card.personalisation import Codes, Subscriber, personalise
 from cardsync.card.remote_files import SHARED_TAR, SIM_TAR, USIM_TAR
+from cardsync.card.secured import write_least_level
 from cardsync.card.uicc import Uicc
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
 from cardsync.ota.application import (
@@ -383,6 +384,21 @@ def test_no_difference_between_faults_behind_ciphering() -> None:
 
     assert 1 == len(answers)
     assert ResponseStatus.CHECKSUM_FAILED == answers.pop()[-1]
+
+
+def test_less_where_the_operator_wants_less() -> None:
+    """A card that was ordered so takes packets without a counter; without a checksum none does."""
+    card = victim()
+    write_least_level(card.memory, SecurityLevel(ciphered=False, counter=CounterRule.NONE))
+    uncounted = secured(spi=level(counter=CounterRule.NONE), tar=USIM_TAR, data=b"")
+    told = [ResponseApdu.decode(card.transact(apdu)).data for apdu in uncounted]
+    before = card.memory.encode()
+    for attack in ("no checksum", "redundancy check", "unsecured trigger", "wrong key"):
+        for apdu in ATTACKS[attack]():
+            card.transact(apdu)
+
+    assert BARE < len(told[-1])
+    assert before == card.memory.encode()
 
 
 def test_redundancy_of_any_kind_is_no_right() -> None:

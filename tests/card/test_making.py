@@ -10,10 +10,11 @@ from cardsync.card.authentication import Authenticator
 from cardsync.card.key_store import DomainKeys
 from cardsync.card.making import make, orders
 from cardsync.card.pin import ADM1, PIN1, Pins
-from cardsync.card.secured import read_key_sets
+from cardsync.card.secured import least_level, read_key_sets
 from cardsync.errors import ConfigError
 from cardsync.octets.apdu import SW
 from cardsync.ota.channel_keys import KeyKind
+from cardsync.ota.packet import SecurityLevel
 from cardsync.ota.security import Algorithm
 from mobiles import ICCID, IMSI
 
@@ -74,6 +75,10 @@ def test_as_ordered() -> None:
         ({"k": "00"}, "K has 1"),
         ({"op": "00" * 16, "opc": "00" * 16}, "either"),
         ({"algorithm": "ROT13"}, "ROT13"),
+        ({"algorithm": "DES"}, "AES, TRIPLE_DES_2, TRIPLE_DES_3"),
+        ({"level": "15"}, "may come from anybody"),
+        ({"level": "CC"}, "may come from anybody"),
+        ({"level": "full"}, "hexadecimal"),
         ({"kic": "00" * 5}, "no key"),
         ({"scp03": "00"}, "three keys"),
         ({"pin1": "12"}, "four to eight"),
@@ -85,6 +90,31 @@ def test_impossible(wrong: dict[str, str], why: str) -> None:
     """What cannot be made is told with the card."""
     with pytest.raises(ConfigError, match=why):
         make(ORDER | wrong, chance())
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "length"), [("AES", 16), ("TRIPLE_DES_2", 16), ("TRIPLE_DES_3", 24)]
+)
+def test_algorithms(algorithm: str, length: int) -> None:
+    """Keys are as long as their algorithm wants. TS 102 225 clause 5.1.2."""
+    keys = read_key_sets(make(ORDER | {"algorithm": algorithm}, chance()).memory)[1]
+
+    assert (length, length) == (len(keys.kic.octets), len(keys.kid.octets))
+
+
+def test_longer_aes_keys() -> None:
+    """Keys that are given may be of any length that AES has."""
+    keys = dict.fromkeys(("kic", "kid", "kik"), "5A" * 32)
+
+    assert 32 == len(read_key_sets(make(ORDER | keys, chance()).memory)[1].kic.octets)
+
+
+@pytest.mark.parametrize(("level", "asked"), [("", 0x16), ("16", 0x16), ("06", 0x06), ("02", 0x02)])
+def test_least_level(level: str, asked: int) -> None:
+    """What a packet must have at least is ordered; a checksum it must always have. R-23."""
+    memory = make(ORDER | {"level": level}, chance()).memory
+
+    assert SecurityLevel.decode(asked) == least_level(memory)
 
 
 def test_orders() -> None:

@@ -36,6 +36,8 @@ def compact(card: Uicc, tar: bytes, script: str) -> CompactResponse:
         (SHARED_TAR, "00A40000022FE200C0000002", (2, SW.OK, "6217")),
         (SHARED_TAR, "00A4000C022FE200C0000002", (2, SW.CONDITIONS_NOT_SATISFIED, "")),
         (SHARED_TAR, "00A40000022FE200D60000010000B000000A", (2, SW.SECURITY_NOT_SATISFIED, "")),
+        (USIM_TAR, "00A40004023F00", (1, 0x6125, "")),
+        (SIM_TAR, "A0A40000023F00", (1, 0x9F16, "")),
         (SHARED_TAR, "00A4000002123400B000000A", (1, SW.FILE_NOT_FOUND, "")),
         (SIM_TAR, "A0A40000021234", (1, 0x9404, "")),
         (SIM_TAR, "00A40000023F00", (1, SW.CLA_NOT_SUPPORTED, "")),
@@ -64,6 +66,15 @@ def test_expanded() -> None:
 
     assert [SW.OK, SW.OK] == [one.sw for one in found.responses]
     assert (b"\x62", b"\x98\x88") == (found.responses[0].data[:1], found.responses[1].data)
+
+
+def test_expanded_of_indefinite_length() -> None:
+    """It is answered in its own coding, which has no count. TS 102 226 clause 5.2.2."""
+    script = ExpandedScript((CommandApdu.decode(bytes.fromhex("00A4000C023F00")),), True).encode()
+
+    assert (
+        "AF8023029000" + "0000" == remote(bare_card(), Sender(), SHARED_TAR, script).hex().upper()
+    )
 
 
 def test_what_is_written_is_in_the_card() -> None:

@@ -15,7 +15,7 @@ from cardsync.card.memory import Memory
 from cardsync.card.pieces import Pieces
 from cardsync.card.registry import CardState, Instance, Registry
 from cardsync.card.requester import Requester
-from cardsync.card.secured import Handler
+from cardsync.card.secured import Handler, least_level
 from cardsync.card.status import status_word
 from cardsync.errors import CardsyncError, PeerError
 from cardsync.octets.apdu import SW, CommandApdu, ResponseApdu
@@ -101,7 +101,7 @@ class SecurityDomain:
     def handlers(self) -> dict[bytes, tuple[SecurityLevel, Handler]]:
         """Give who takes secured packets: for each TAR the least security and what is done."""
         found: dict[bytes, tuple[SecurityLevel, Handler]] = {
-            ISSUER_DOMAIN_TAR: (SecurityLevel(), self._run)
+            ISSUER_DOMAIN_TAR: (least_level(self._memory), self._run)
         }
         for instance in self.instances():
             if not self._registry.is_still(instance.aid):
@@ -226,8 +226,9 @@ class SecurityDomain:
         if set(tars) & set(self.handlers()) or any(tar[0] == _REMOTE_FILES for tar in tars):
             raise PeerError("a TAR is taken", answer=SW.INCORRECT_DATA)
         # No packet below the domain's own level starts anything, whatever the parameters say.
-        level = (toolkit.minimum if toolkit else None) or SecurityLevel()
-        level = level if SecurityLevel().admits(level) else SecurityLevel()
+        least = least_level(self._memory)
+        level = (toolkit.minimum if toolkit else None) or least
+        level = level if least.admits(level) else least
         module, privileges = command.module, command.privileges
         named = Instance(command.application, command.load_file, level, tars, module, privileges)
         self._registry.write_instance(named, selectable=command.selectable)

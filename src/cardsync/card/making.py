@@ -16,6 +16,7 @@ from cardsync.card.personalisation import Codes, Subscriber, personalise
 from cardsync.card.profile import Profile
 from cardsync.errors import ConfigError, LocalError
 from cardsync.ota.channel_keys import ChannelKeys, KeyCipher, KeyKind
+from cardsync.ota.packet import SecurityLevel
 from cardsync.ota.security import Algorithm, Key, KeySet
 
 Chance = Callable[[int], bytes]
@@ -24,17 +25,25 @@ Chance = Callable[[int], bytes]
 COLUMNS = (
     "iccid", "imsi", "msisdn", "mnc_length", "centre", "provider", "k", "opc", "op", "kic", "kid",
     "kik", "algorithm", "pin1", "pin2", "puk1", "puk2", "adm1", "pin1_enabled", "scp02", "scp03",
+    "level",
 )  # fmt: skip
 """Columns of an order; `iccid` and `imsi` must be there, what is empty is made or left out.
 
 `scp02` and `scp03` are three keys of the secure channel (for ciphering, checksums, key data)
-with blanks between them, or `none`.
+with blanks between them, or `none`. `level` is the least security of packets, as the first octet
+of the SPI: `16` (checksum, ciphered, counter) unless less is asked for.
 """
 _KEY_SET = 1
 _CHANNELS = {"scp02": (0x20, KeyKind.DES), "scp03": (0x30, KeyKind.AES)}
 """Key versions by protocol. GlobalPlatform UICC configuration clause 10."""
 _NONE = "none"
 _KEY = 16
+_KEY_LENGTHS = {
+    Algorithm.AES.name: _KEY,
+    Algorithm.TRIPLE_DES_2.name: _KEY,
+    Algorithm.TRIPLE_DES_3.name: 24,
+}
+"""Octets of a key that is made; an AES key that is given may have 24 or 32. No single DES."""
 _YES = {"1", "yes", "true", "on"}
 
 
@@ -85,7 +94,7 @@ class _Making:
     def made(self, profile: Profile | None) -> Made:
         subscriber, codes = self._subscriber(), self._codes()
         keys, algorithm = self._milenage(), self._algorithm()
-        kic, kid, kik = (self._key(name) for name in ("kic", "kid", "kik"))
+        kic, kid, kik = (self._key(name, algorithm) for name in ("kic", "kid", "kik"))
         channels = [one for name in _CHANNELS if (one := self._channel(name))]
         memory = personalise(
             subscriber,
@@ -95,6 +104,7 @@ class _Making:
             keys=keys,
             channel_keys=channels,
             key_ciphers={_KEY_SET: KeyCipher(_kind(algorithm), kik)},
+            level=self._level(),
         )
         pair = {"number": _KEY_SET, "kic": kic.hex(), "kid": kid.hex(), "kik": kik.hex()}
         told = {
@@ -145,11 +155,14 @@ class _Making:
         return Milenage.of_operator(k, op) if op else Milenage(k, opc or self._chance(_KEY))
 
     def _algorithm(self) -> Algorithm:
-        name = self._text("algorithm", "AES")
-        try:
-            return Algorithm[name]
-        except KeyError as exc:
-            raise LocalError(f"algorithm {name!r}: AES, TRIPLE_DES_2 is expected") from exc
+        name = self._text("algorithm", Algorithm.AES.name)
+        if name not in _KEY_LENGTHS:
+            raise LocalError(f"algorithm {name!r}: {', '.join(_KEY_LENGTHS)} is expected")
+        return Algorithm[name]
+
+    def _level(self) -> SecurityLevel | None:
+        text = self._text("level")
+        return SecurityLevel.decode(int(text, 16)) if text else None
 
     def _channel(self, name: str) -> ChannelKeys | None:
         """Give the keys of a secure channel, None where none are wanted."""
@@ -162,8 +175,8 @@ class _Making:
             raise LocalError(f"{name}: three keys or {_NONE} are expected")
         return ChannelKeys(version, kind, *keys)
 
-    def _key(self, name: str) -> bytes:
-        return bytes.fromhex(self._text(name)) or self._chance(_KEY)
+    def _key(self, name: str, algorithm: Algorithm) -> bytes:
+        return bytes.fromhex(self._text(name)) or self._chance(_KEY_LENGTHS[algorithm.name])
 
 
 def _kind(algorithm: Algorithm) -> KeyKind:

@@ -11,8 +11,9 @@ from cardsync.card.memory import Memory
 from cardsync.card.milenage import Milenage
 from cardsync.card.pin import ADM1, PIN1, PIN2, Code, Pin, digits, write_pin
 from cardsync.card.profile import Profile
-from cardsync.card.secured import write_key_set
+from cardsync.card.secured import write_key_set, write_least_level
 from cardsync.ota.channel_keys import ChannelKeys, KeyCipher
+from cardsync.ota.packet import SecurityLevel
 from cardsync.ota.security import KeySet
 
 __all__ = ["Codes", "Subscriber", "personalise"]
@@ -44,10 +45,12 @@ def personalise(
     keys: Milenage | None = None,
     channel_keys: Iterable[ChannelKeys] = (),
     key_ciphers: Mapping[int, KeyCipher] | None = None,
+    level: SecurityLevel | None = None,
 ) -> Memory:
     """Make the memory of a card: files, PINs and keys; no application is in it.
 
-    `key_ciphers` gives for a key set the key under which new ones come over the air (KIK).
+    `key_ciphers` gives for a key set the key under which new ones come over the air (KIK),
+    `level` the least security of packets, which always have a cryptographic checksum.
     Raises `ConfigError` for data that the profile has no room for.
     """
     memory = Memory()
@@ -61,6 +64,7 @@ def personalise(
         write_key_cipher(memory, number, cipher)
     for one in channel_keys:
         write_channel_keys(memory, one)
+    write_least_level(memory, level or SecurityLevel())
     return memory
 
 

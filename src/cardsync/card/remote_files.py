@@ -11,7 +11,7 @@ from cardsync.card.channels import SIM, MessageClass
 from cardsync.card.instructions import Instructions
 from cardsync.card.memory import Memory
 from cardsync.card.pin import Pins
-from cardsync.card.secured import Handler
+from cardsync.card.secured import Handler, least_level
 from cardsync.card.selection import Selection
 from cardsync.card.sim import SimInstructions, translated
 from cardsync.card.status import status_word
@@ -24,6 +24,7 @@ from cardsync.ota.session import Accepted
 SIM_TAR = bytes.fromhex("B00000")
 SHARED_TAR = bytes.fromhex("B00010")
 USIM_TAR = bytes.fromhex("B00011")
+_WAITING, _WAITING_SIM = 0x6100, 0x9F00
 _OFFERED = {
     Ins.SELECT, Ins.READ_BINARY, Ins.READ_RECORD, Ins.UPDATE_BINARY, Ins.UPDATE_RECORD,
     Ins.SEARCH_RECORD, Ins.INCREASE, Ins.VERIFY_PIN, Ins.CHANGE_PIN, Ins.DISABLE_PIN,
@@ -50,12 +51,14 @@ class RemoteFiles:
 
     def handlers(self) -> dict[bytes, tuple[SecurityLevel, Handler]]:
         """Give who takes secured packets for files, with the least security."""
-        return dict.fromkeys((SIM_TAR, SHARED_TAR, USIM_TAR), (SecurityLevel(), self._run))
+        return dict.fromkeys(
+            (SIM_TAR, SHARED_TAR, USIM_TAR), (least_level(self._memory), self._run)
+        )
 
     def _run(self, accepted: Accepted) -> bytes:
         script = _Script(self._memory, self._instructions, accepted.tar)
-        # Without Le an answer waits for GET RESPONSE. TS 102 226 clause 5.1.1
-        return scripts.run(accepted.data, script.transact, hidden=True)
+        announcement = _WAITING_SIM if accepted.tar == SIM_TAR else _WAITING
+        return scripts.run(accepted.data, script.transact, announcement)
 
 
 class _Script:

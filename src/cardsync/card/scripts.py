@@ -11,7 +11,7 @@ from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
 from cardsync.ota import script
 
 _EXPANDED = (script.Tag.COMMAND_SCRIPT, script.Tag.COMMAND_SCRIPT_INDEFINITE)
-_WARNINGS = {0x62, 0x63}
+_GOES_ON = {0x90, 0x91, 0x61, 0x9F, 0x62, 0x63}  # success, more to come, warnings
 _GUESSES_LEFT = 0x63C0
 
 Transact = Callable[[CommandApdu], ResponseApdu]
@@ -21,12 +21,13 @@ Transact = Callable[[CommandApdu], ResponseApdu]
 class _Waiting:
     """Does the commands of a script, and keeps what an answer has for GET RESPONSE.
 
-    With `hidden` the answer to a command without Le is there for GET RESPONSE only.
+    With `announcement` the answer to a command without Le is there for GET RESPONSE only, and the
+    status word `61 XX`, to a script for a SIM `9F XX`, says how long it is. TS 102 226 clause 5.1.1
     """
 
-    def __init__(self, transact: Transact, *, hidden: bool) -> None:
+    def __init__(self, transact: Transact, announcement: int) -> None:
         self._transact = transact
-        self._hidden = hidden
+        self._announcement = announcement
         self._octets = b""
 
     def transact(self, apdu: CommandApdu) -> ResponseApdu:
@@ -35,8 +36,8 @@ class _Waiting:
             return self._rest(apdu.le or 256)
         response = self._transact(apdu)
         self._octets = response.data
-        if self._hidden and apdu.le is None:
-            return ResponseApdu(response.sw)
+        if self._announcement and apdu.le is None and response.data:
+            return ResponseApdu(self._announcement | len(response.data) & 0xFF)
         return response
 
     def _rest(self, length: int) -> ResponseApdu:
@@ -46,9 +47,9 @@ class _Waiting:
         return ResponseApdu(SW.OK, octets)
 
 
-def run(data: bytes, transact: Transact, *, hidden: bool = False) -> bytes:
+def run(data: bytes, transact: Transact, announcement: int = 0) -> bytes:
     """Run a script; give the additional response data of its proof of receipt."""
-    transact = _Waiting(transact, hidden=hidden).transact
+    transact = _Waiting(transact, announcement).transact
     if data[:1] and data[0] in _EXPANDED:
         return _expanded(data, transact)
     try:
@@ -64,21 +65,22 @@ def run(data: bytes, transact: Transact, *, hidden: bool = False) -> bytes:
 
 
 def _expanded(data: bytes, transact: Transact) -> bytes:
+    """Run an expanded script; its answer has the same coding of length. Clause 5.2.2."""
+    indefinite = data[0] == script.Tag.COMMAND_SCRIPT_INDEFINITE
     responses: list[ResponseApdu] = []
     try:
         commands = script.ExpandedScript.decode(data).commands
     except PeerError as exc:
         bad = script.BadFormat(exc.answer or script.BadFormat.UNKNOWN_TAG)
-        return script.ExpandedResponse((), bad_format=bad).encode()
+        return script.ExpandedResponse((), bad_format=bad, indefinite=indefinite).encode()
     for command in commands:
         responses.append(transact(command))
         if not _goes_on(responses[-1].sw):
             break
-    return script.ExpandedResponse(tuple(responses), len(responses)).encode()
+    executed = None if indefinite else len(responses)
+    return script.ExpandedResponse(tuple(responses), executed, indefinite=indefinite).encode()
 
 
 def _goes_on(sw: int) -> bool:
     """Say whether a script goes on behind a status word: success and warnings."""
-    if sw & 0xFFF0 == _GUESSES_LEFT:
-        return False
-    return sw == SW.OK or sw >> 8 in _WARNINGS
+    return sw >> 8 in _GOES_ON and sw & 0xFFF0 != _GUESSES_LEFT

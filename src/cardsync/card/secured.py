@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cardsync.card.memory import Memory
-from cardsync.errors import CardsyncError
+from cardsync.errors import CardsyncError, LocalError
 from cardsync.octets.reader import Reader
-from cardsync.ota.packet import ResponseStatus, SecurityLevel
+from cardsync.ota.packet import Integrity, ResponseStatus, SecurityLevel
 from cardsync.ota.security import Algorithm, Key, KeySet, PacketRejected
 from cardsync.ota.session import Accepted, ReceivingEntity
 from cardsync.transport.sms import Deliver, Submit
@@ -26,6 +26,7 @@ from cardsync.transport.user_data import (
 
 _KEY = "key:"
 _COUNTER = "counter:"
+_LEVEL = "level"
 _MESSAGES, _SEGMENTS = 4, 64  # that wait to be joined: 36 KB at most
 
 Handler = Callable[[Accepted], bytes]
@@ -43,6 +44,19 @@ def write_key_set(memory: Memory, key_set: KeySet) -> None:
 def forget_counter(memory: Memory, number: int) -> None:
     """Let the counter of a key set begin anew, for keys that are new."""
     memory.write(f"{_COUNTER}{number}", b"")
+
+
+def write_least_level(memory: Memory, level: SecurityLevel) -> None:
+    """Say how secure a packet must be at least; raise `LocalError` for one without a CC."""
+    if level.integrity is not Integrity.CRYPTOGRAPHIC_CHECKSUM:
+        raise LocalError("a packet without a cryptographic checksum may come from anybody")
+    memory.write(_LEVEL, b"" if level == SecurityLevel() else bytes([int(level)]))
+
+
+def least_level(memory: Memory) -> SecurityLevel:
+    """Give the least security of every application; without another word CC, ciphered, counted."""
+    octets = memory.read(_LEVEL)
+    return SecurityLevel.decode(octets[0]) if octets else SecurityLevel()
 
 
 def read_key_sets(memory: Memory) -> dict[int, KeySet]:

@@ -45,9 +45,10 @@ def personalise(
     """Make a card, or one for each line of --batch; tell the operator their keys in JSON.
 
     Columns are iccid, imsi and, as far as they are known, msisdn, mnc_length, centre, provider,
-    k, opc or op, kic, kid, kik, algorithm (AES or TRIPLE_DES_2), pin1, pin2, puk1, puk2, adm1,
-    pin1_enabled, scp02 and scp03 (three keys with blanks between them, or none). Keys and codes
-    that are not given are made by chance.
+    k, opc or op, kic, kid, kik, algorithm (AES, TRIPLE_DES_2 or TRIPLE_DES_3), pin1, pin2, puk1,
+    puk2, adm1, pin1_enabled, scp02 and scp03 (three keys with blanks between them, or none), level
+    (the least security of packets, 16 unless less is asked for). Keys and codes that are not given
+    are made by chance.
     """
     from cardsync.card import making  # noqa: PLC0415  # fast --help
 
