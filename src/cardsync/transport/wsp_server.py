@@ -28,9 +28,9 @@ from cardsync.transport.wtp_sar import Limits
 Where: TypeAlias = tuple[Any, ...]
 """An address of the socket's: of IPv4 or IPv6."""
 
-SERVER_LIMITS = Limits(largest=300_000, transactions=4)
+SERVER_LIMITS = Limits(largest=300_000, transactions=2)
 PEERS = 1024
-"""With these, strangers can make us hold at most 1.2 GB."""
+"""With these, peers that have shown who they are can make us hold at most 0.6 GB."""
 
 _LOG = logging.getLogger(__name__)
 
