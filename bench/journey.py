@@ -4,6 +4,7 @@ The terminal's inventory is made (1,000 packages), so that figures of two machin
 """
 
 import json
+import re
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from cardsync.fleet.journey import Stage
 
 APPLICATIONS = 1000
 FEW = 40
+_POLICY = Path(journey.__file__).with_name("demo.toml")
+_APPLICATIONS_ALONE = '["applications", "versions", "sizes"]'
 _ROUNDS = 20
 _PASSWORD = "loopback"  # noqa: S105  # of a message centre that lives for seconds on loopback
 
@@ -59,29 +62,35 @@ def journey_times() -> Iterator[Measured]:
             yield Measured("the same, WBXML both ways", _octets(done), "octets", "at most 1,024")
 
 
-def first_refresh() -> Iterator[Measured]:
+def on_the_air() -> Iterator[Measured]:
     """Count the octets of a first refresh of few applications, and of an exchange of nothing."""
+    policy = _POLICY.read_text()
+    alone = re.sub(r"categories = \[[^]]*\]", f"categories = {_APPLICATIONS_ALONE}", policy)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may run as another account
         root = Path(folder) / "machine"
         make_machine(root, FEW)
-        with Stage(Path(folder) / "home") as stage:
-            _start(stage, root)
-            first = _next(stage)
-            what = f"first refresh, {first['sent']} records, {FEW} of them applications"
-            yield Measured(what, _octets(first), "octets", "at most 4,096")
-            stage.tell("mobile", "choose 1")
-            done = _next(stage)
-            what = f"nothing to do, {done['round_trips']} round trips"
-            yield Measured(what, _octets(done), "octets", "at most 1,024")
+        for name, text in (("applications", alone), ("all", policy)):
+            file = Path(folder) / f"{name}.toml"
+            file.write_text(text)
+            with Stage(Path(folder) / name) as stage:
+                _start(stage, root, file)
+                first = _next(stage)
+                wanted = "at most 4,096" if first["sent"] == FEW else ""
+                what = f"first refresh, {first['sent']} records, {FEW} of them applications"
+                yield Measured(what, _octets(first), "octets", wanted)
+                stage.tell("mobile", "choose 1")
+                done = _next(stage)
+                what = f"nothing to do, {done['round_trips']} round trips"
+                yield Measured(what, _octets(done), "octets", "at most 1,024")
 
 
 def _octets(done: dict[str, Any]) -> int:
     return int(done["octets_sent"]) + int(done["octets_received"])
 
 
-def _start(stage: Stage, root: Path) -> None:
-    ports, policy = stage.ports(), Path(journey.__file__).with_name("demo.toml")
+def _start(stage: Stage, root: Path, policy: Path = _POLICY) -> None:
+    ports = stage.ports()
     card = stage.card()
     arguments = journey.operator_arguments(stage, ports, policy)
     stage.start("operator", *arguments, listener="http", secret=_PASSWORD)
@@ -110,5 +119,5 @@ def _wait(stage: Stage, process: str, kind: str) -> dict[str, Any]:
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "journey": journey_times,
-    "air": first_refresh,
+    "air": on_the_air,
 }

@@ -309,12 +309,13 @@ class Mobile:
 
 
 def device_information(imei: str) -> DevInf:
-    """Describe this terminal to a SyncML server: one datastore, `devman`."""
+    """Describe this terminal to a SyncML server: one datastore, `devman`.
+
+    Properties are not listed, which would be most of a first message: the version of their
+    content type says them.
+    """
     kind = ContentType(record.CONTENT_TYPE, record.CONTENT_VERSION)
-    store = DataStore(
-        "devman", kind, kind, tuple(range(1, 7)), display_name="Device management",
-        ct_caps=(record.ctcap(),),
-    )  # fmt: skip
+    store = DataStore("devman", kind, kind, tuple(range(1, 7)))
     return DevInf(
         "1.2", f"IMEI:{imei}", "phone", (store,), manufacturer="cardsync",
         model="software terminal", number_of_changes=True, large_objects=True,
