@@ -1,11 +1,17 @@
 """Profiles: the file tree as a person writes it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from cardsync.card import access, profile, tree
 from cardsync.card.access import ALWAYS, NEVER, Condition, Operation
+from cardsync.card.personalisation import Subscriber, personalise
 from cardsync.card.tree import File, Structure, Tree
+from cardsync.card.uicc import Uicc
 from cardsync.errors import ConfigError
+from mobiles import ICCID, IMSI
 
 SMALL = """
 services = [28]
@@ -139,6 +145,30 @@ def test_tables_survive_the_memory() -> None:
     found = profile.default().tree
 
     assert list(found.files.values()) == list(tree.decode(found.octets).files.values())
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "card-profile.md").read_text()
+
+
+def test_page() -> None:
+    """The profile of docs/card-profile.md makes a card; every key and everything made is named."""
+    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    found = profile.parse(text)
+    card = Uicc(personalise(Subscriber(ICCID, IMSI), [], profile=found))
+    path = [f"00A4000C02{one}" for one in ("7FFF", "6F07")]
+
+    assert [b"\x90\0"] * 2 == [card.transact(bytes.fromhex(one)) for one in path]
+    assert "080910100000000071" == card.transact(bytes.fromhex("00B0000009"))[:-2].hex()
+    assert set() == {one for one in profile.MADE | profile._FILE_KEYS if f"`{one}`" not in PAGE}
+
+
+def test_error_of_the_page() -> None:
+    """The message of docs/card-profile.md is the one that is told."""
+    text = SMALL.replace('"6F01", name = "A", size = 4, access = "ALW NEV",', '"6F01", name = "A",')
+    with pytest.raises(ConfigError) as caught:
+        profile.parse(text)
+
+    assert str(caught.value).replace("6F01", "2FE2") in PAGE
 
 
 SERVICES = {

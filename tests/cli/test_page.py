@@ -44,7 +44,9 @@ def test_examples(tmp_path: Path) -> None:
 
 
 def test_every_command_has_its_example() -> None:
-    """Of `decode` and `policy` every command, and every kind of octets."""
+    """Of `decode`, `policy` and `card` every command, and every kind of octets and column."""
+    from cardsync.card.making import COLUMNS  # noqa: PLC0415  # used here alone
+    from cardsync.cli.card import app as card  # noqa: PLC0415  # the same
     from cardsync.cli.decode import Kind  # noqa: PLC0415  # used here alone
     from cardsync.cli.policy import app  # noqa: PLC0415  # the same
 
@@ -54,4 +56,7 @@ def test_every_command_has_its_example() -> None:
     run = " ".join(command for command, _ in examples())
 
     assert [] == [name for name in names if f"cardsync policy {name} " not in run]
+    commands = [str(getattr(one.callback, "__name__", "")) for one in card.registered_commands]
+    assert [] == [name for name in commands if f"$ cardsync card {name} " not in PAGE]
+    assert [] == [name for name in COLUMNS if f"`{name}`" not in PAGE]
     assert [] == [kind.value for kind in Kind if f"| `{kind.value}` |" not in PAGE]
