@@ -1,6 +1,7 @@
 """`cardsync decode sms`: every TPDU of TS 23.040, and short messages inside toolkit messages."""
 
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from cardsync.cli.decode_packet import read_keys
 from cardsync.cli.decode_tree import plain
 from cardsync.transport.sms import Deliver, DeliverReport, Submit
 from cardsync.transport.sms_reports import Command, StatusReport, SubmitReport
+from vectors import load
 
 TIME = "62113011223400"
 TPDUS = [
@@ -47,6 +49,34 @@ def test_no_tpdu(text: str) -> None:
     """What is of no type, or too short for its type."""
     with pytest.raises(Undecodable, match=r"TS 23\.040"):
         decode("sms", bytes.fromhex(text))
+
+
+def test_tpdus_of_another_program() -> None:
+    """Each TPDU of oFono and pySim is read and comes back; three are of cell broadcast."""
+    data = load("sms_23040.json")["data"]
+    rows = [one if isinstance(one, str) else one.get("pdu") for one in data.values()]
+    texts = [one for one in rows if one and re.fullmatch("(?:[0-9A-Fa-f]{2}){8,}", one)]
+    texts += [one["hex"] for one in load("uicc_sms.json")["tpdu"]]
+    refused = 0
+    for text in texts:
+        try:
+            found = decode("sms", bytes.fromhex(text))
+        except Undecodable:
+            refused += 1
+        else:
+            assert text.lower() == found.octets.hex()
+
+    assert (3, 24) == (refused, len(texts) - refused)
+
+
+def test_an_address_as_it_was_written() -> None:
+    """A sender counted eight half octets where four letters need seven; they come back."""
+    text = "0408D0E5759A0E7FF6907090307513000824010101BB400101"
+    found = decode("sms", bytes.fromhex(text))
+
+    assert "ekit" == plain(found.message)["originator"]["number"]
+    assert "09-07-09 03:57:31 +00:00" == plain(found.message)["timestamp"]["local"]
+    assert bytes.fromhex(text) == found.octets
 
 
 PACKET = "00201506193535b00011ae733256918d050b87c94fbfe12e4dc402f262c41cf67f2f"

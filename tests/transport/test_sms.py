@@ -491,3 +491,27 @@ def test_address_that_cannot_be_sent(address: str) -> None:
     """Too long, or not made of what half an octet can say."""
     with pytest.raises(LocalError):
         Address(address)
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        ("20806291731448", "02-08-26 19:37:41 -01:00"),
+        ("62113011223408", "26-11-03 11:22:43 +00:00"),
+        ("6211301122344A", "26-11-03 11:22:43 -06:00"),
+        ("FF113011223400", "00-11-03 11:22:43 +00:00"),
+    ],
+)
+def test_a_time_stamp_for_people(octets: str, told: str) -> None:
+    """Local time and its distance from UTC in quarters of an hour. Clause 9.2.3.11."""
+    assert told == TimeStamp(bytes.fromhex(octets)).local
+
+
+@pytest.mark.parametrize("octets", ["0B91534850020290", "07D0E5759A0E"[:-2] + "0E"])
+def test_an_address_as_a_sender_wrote_it(octets: str) -> None:
+    """A filler that is none, a count that is none of ours: the octets are kept, no more."""
+    reader = Reader(bytes.fromhex(octets))
+    found = Address.decode(reader)
+
+    assert bytes.fromhex(octets) == found.encode()
+    assert found == Address(found.number, found.type_of_number, found.numbering_plan)

@@ -42,17 +42,24 @@ def read(octets: bytes) -> tuple[Tpdu, bytes]:
 
     Gives the TPDU and the octets of the centre's address; raises `PeerError`.
     """
+    length = 1 + octets[0] if octets else 0
+    bare = _tried(octets)
+    behind = _tried(octets[length:]) if 1 <= length <= _LONGEST_CENTRE else None
+    if behind is not None and (bare is None or not _usual(bare)):
+        return behind, octets[:length]
+    return (tpdu(octets) if bare is None else bare), b""
+
+
+def _tried(octets: bytes) -> Tpdu | None:
     try:
-        return tpdu(octets), b""
+        return tpdu(octets)
     except PeerError:
-        length = 1 + octets[0] if octets else 0
-        if not 1 <= length <= _LONGEST_CENTRE:
-            raise
-        try:
-            return tpdu(octets[length:]), octets[:length]
-        except PeerError:
-            pass
-        raise
+        return None
+
+
+def _usual(found: Tpdu) -> bool:
+    """Say whether the sender's address is written as it should be; one read by chance is not."""
+    return not isinstance(found, sms.Deliver) or not found.originator.written
 
 
 def tpdu(octets: bytes) -> Tpdu:

@@ -18,11 +18,15 @@ from cardsync.errors import CardsyncError
 from cardsync.toolkit.data_object import DataObject
 from cardsync.toolkit.parts import Part
 from cardsync.toolkit.profile import TerminalProfile
+from cardsync.transport.sms import TimeStamp
+from cardsync.transport.user_data import UserData
 
 _CLAUSE = re.compile(r"\b(?:TS \d[\d. ]* )?(?:clauses?|annex|table) [A-Z0-9.]*\d", re.IGNORECASE)
 _STANDARD = re.compile(r"TS \d[\d. ]*\d")
 _TOOLKIT = ("TS 102 223", "TS 31.111", "TS 101 220")  # and not those that an object cites
 _NOTHING = object()
+_WITH_READINGS = (DataObject, TerminalProfile, TimeStamp, UserData)
+"""Classes whose properties are shown too."""
 
 
 class _Field(NamedTuple):
@@ -90,7 +94,7 @@ def _shape(kind: Any) -> tuple[_Field, ...]:
         for one in fields(kind)
         if one.init
     ]
-    if issubclass(kind, DataObject | TerminalProfile):
+    if issubclass(kind, _WITH_READINGS):
         found += [
             _Field(name, _NOTHING, None)
             for name, one in _members(kind)

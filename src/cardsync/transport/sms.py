@@ -4,7 +4,7 @@ SMS-DELIVER, SMS-SUBMIT and SMS-DELIVER-REPORT, without the service centre addre
 interfaces put before them. `sms_reports` has the others.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Self
 
@@ -73,11 +73,15 @@ def message_class(coding: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address field: `number` is up to 20 of `0-9*#abc`, or up to 11 characters of text."""
+    """An address field: `number` is up to 20 of `0-9*#abc`, or up to 11 characters of text.
+
+    `written` holds its octets where the sender counted or filled in another way than we do.
+    """
 
     number: str
     type_of_number: TypeOfNumber = TypeOfNumber.INTERNATIONAL
     numbering_plan: int = NumberingPlan.ISDN
+    written: bytes = field(default=b"", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.numbering_plan <= 0xF:
@@ -97,6 +101,9 @@ class Address:
 
     def encode(self) -> bytes:
         """Give the octets: number of semi-octets, type of address, value."""
+        return self.written or self._octets()
+
+    def _octets(self) -> bytes:
         type_of_address = 0x80 | self.type_of_number << 4 | self.numbering_plan
         if self._is_text():
             value = text.pack(text.encode_septets(self.number))
@@ -119,15 +126,22 @@ class Address:
             raise PeerError(f"an address of {length} digits is too long")
         value = reader.octets((length + 1) // 2)
         kind = TypeOfNumber(type_of_address >> 4 & 0x07)
-        if kind is TypeOfNumber.ALPHANUMERIC:
-            count = 4 * length // 7
-            name = text.decode_septets(text.unpack(value, count))
-            return cls(name, kind, type_of_address & 0x0F)
-        nibbles = [nibble for octet in value for nibble in (octet & 0xF, octet >> 4)]
-        if 0xF in nibbles[:length]:  # the half octet behind an odd number is not looked at
-            raise PeerError("an address digit is filler")
-        digits = "".join(_DIGITS[nibble] for nibble in nibbles[:length])
-        return cls(digits, kind, type_of_address & 0x0F)
+        of_text = kind is TypeOfNumber.ALPHANUMERIC
+        number = _characters(value, length) if of_text else _number(value, length)
+        found = cls(number, kind, type_of_address & 0x0F)
+        written = bytes([length, type_of_address]) + value
+        return found if found._octets() == written else replace(found, written=written)
+
+
+def _characters(value: bytes, length: int) -> str:
+    return text.decode_septets(text.unpack(value, 4 * length // 7))
+
+
+def _number(value: bytes, length: int) -> str:
+    nibbles = [nibble for octet in value for nibble in (octet & 0xF, octet >> 4)][:length]
+    if 0xF in nibbles:  # the half octet behind an odd number is not looked at
+        raise PeerError("an address digit is filler")
+    return "".join(_DIGITS[nibble] for nibble in nibbles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,14 @@ class TimeStamp:
         octets = bytearray(part % 10 << 4 | part // 10 for part in parts)
         octets[6] |= 0x08 if zone < 0 else 0
         return cls(bytes(octets))
+
+    @property
+    def local(self) -> str:
+        """The local time as people write it, with its distance from UTC."""
+        year, month, day, hour, minute, second, zone = self.parts()
+        hours, quarters = divmod(abs(zone), 4)
+        east = f"{'-' if zone < 0 else '+'}{hours:02}:{quarters * 15:02}"
+        return f"{year:02}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} {east}"
 
     def parts(self) -> tuple[int, int, int, int, int, int, int]:
         """Give year, month, day, hour, minute, second and zone.
