@@ -227,6 +227,18 @@ def test_an_envelope_of_another_kind_has_no_event() -> None:
             _ = one.event
 
 
+def test_identities_before_the_event() -> None:
+    """As the telephony of Gecko writes it: the event still says what its objects are."""
+    octets = bytes.fromhex("D60F 82028381 99011D 9D0101 AA0100 AE011B".replace(" ", ""))
+    octets = bytes([0xD6, len(octets) - 2]) + octets[2:]
+    decoded = Envelope.decode(octets)
+    cause = SessionManagementCause(27)
+
+    assert EventCode.DATA_CONNECTION_STATUS_CHANGE == decoded.event
+    assert cause == decoded.parts[-1].object
+    assert octets == decoded.encode()
+
+
 def test_the_tag_of_prose_report_is_one_octet() -> None:
     """`DF`, though BER would go on behind it. TS 101 220 table 7.17."""
     octets = bytes.fromhex("DF0D 82028381 A607 20801041325400".replace(" ", ""))

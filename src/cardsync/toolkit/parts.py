@@ -16,6 +16,7 @@ from cardsync.toolkit import data_object
 from cardsync.toolkit.codes import EnvelopeTag, GeneralResult
 from cardsync.toolkit.objects import CommandDetails, DataObject, EventList
 
+_LEADING = 2  # objects that may say which message it is
 _Wanted = TypeVar("_Wanted", bound=DataObject)
 
 
@@ -56,14 +57,15 @@ def encode_parts(parts: tuple[Part, ...]) -> bytes:
 def decode_parts(data: bytes, place: int | None = None) -> tuple[Part, ...]:
     """Read the objects of a message to its end; raise `PeerError` with `32` owed.
 
-    `place` is the BER tag of an envelope. What stands first, command details or in an event
-    download the event, says for what follows in which message it stands.
+    `place` is the BER tag of an envelope. Command details, or in an event download the event, say
+    for what follows in which message it stands; they come first, but there are terminals that put
+    the device identities before the event.
     """
     found: list[Part] = []
     try:
         for tag, comprehension, three_octets, value in tlv.split_comprehension(data):
             one = data_object.read(tag, three_octets, value, place)
-            if not found:
+            if len(found) < _LEADING:
                 place = _place(one, place)
             found.append(Part(one, comprehension))
     except PeerError as exc:
