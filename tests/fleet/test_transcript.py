@@ -1,6 +1,6 @@
 """APDU exchanges in the words of the journey's steps."""
 
-from cardsync.fleet.transcript import Step, decided, describe, name_of
+from cardsync.fleet.transcript import Step, appended, decided, describe, name_of
 from cardsync.octets.apdu import CommandApdu, Ins, ResponseApdu
 from cardsync.toolkit import commands, envelope, information
 from cardsync.toolkit.codes import CommandType, EventCode, LocalInformation
@@ -21,6 +21,15 @@ def fetched(command: commands.ProactiveCommand) -> Step | None:
 def enveloped(told: envelope.Envelope) -> Step | None:
     """Describe an ENVELOPE."""
     return describe(CommandApdu(0x80, Ins.ENVELOPE, data=told.encode()), ResponseApdu(0x9000), 1)
+
+
+def test_lines_of_the_journal_are_told_once() -> None:
+    """What came behind what was there, also where the oldest lines have gone."""
+    assert ("c",) == appended(("a", "b"), ("a", "b", "c"))
+    assert ("c", "d") == appended(("a", "b"), ("b", "c", "d"))
+    assert () == appended(("a", "b"), ("a", "b"))
+    assert ("x", "y") == appended(("a", "b"), ("x", "y"))
+    assert ("a",) == appended((), ("a",))
 
 
 def test_commands_are_named() -> None:

@@ -195,7 +195,7 @@ def test_openapi_describes_the_api(client: Browser) -> None:
         "/api/devices/{device_id}",
         "/api/devices/{device_id}/records",
         "/api/devices/{device_id}/log",
-        "/api/devices/{device_id}/reports",
+        "/api/cards/{iccid}/reports",
     } == paths
 
 

@@ -270,7 +270,7 @@ def test_page_of_the_device(site: Site) -> None:
             return await client.get(path)
 
     page = asyncio.run(send(f"/devices/{number}")).text
-    told = asyncio.run(send(f"/api/devices/{number}/reports")).json()
+    told = asyncio.run(send(f"/api/cards/{ICCID}/reports")).json()
 
     for shown in ("other phone in this card", "native, browser", "channel", AGENT, IMEI,
                   "language de", report.encode().hex().upper()):  # fmt: skip

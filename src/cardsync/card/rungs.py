@@ -23,7 +23,7 @@ from cardsync.card.secured import read_key_sets
 from cardsync.errors import LocalError
 from cardsync.ota.report import ReportReason
 from cardsync.ota.token import PAGE_TARGET
-from cardsync.policy.values import ResolvedRequest, Rung
+from cardsync.policy.values import NOWHERE, ResolvedRequest, Rung
 from cardsync.toolkit import channels, commands
 from cardsync.toolkit.codes import (
     AddressType,
@@ -188,7 +188,7 @@ class Rungs:
             return ""
         names = [parameter.name for parameter in machine.program.parameters]
         value = dict(zip(names, machine.state.parameters, strict=True)).get(name)
-        return value if isinstance(value, str) else ""
+        return value if isinstance(value, str) and value != NOWHERE else ""
 
 
 def _result(done: Done) -> Answered:

@@ -7,6 +7,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from queue import Empty
 from types import FrameType
@@ -21,6 +23,21 @@ if TYPE_CHECKING:
 
 _PATIENCE = 90.0  # seconds for a synchronization that is due, with a packet lost before
 _GRACE = 10.0  # seconds for another try after one that failed
+
+
+class TerminalKind(StrEnum):
+    """The kinds of `cardsync.fleet.legacy`; that is not imported for --help."""
+
+    AGENT = "agent"
+    BROWSER = "browser"
+    CHANNEL = "channel"
+    LEGACY = "legacy"
+    SILENT = "silent"
+    CLAIMING = "claiming"
+
+
+_MOST_TOLD = 3
+_QUIET = "quiet"
 _NOTHING = {"operator": "the operator", "mobile": "the mobile"}
 
 
@@ -36,6 +53,9 @@ def demo(
     live: Annotated[
         bool, typer.Option("--live", help="Send each APDU exchange to UDP port 4729 (GSMTAP).")
     ] = False,
+    terminal: Annotated[
+        TerminalKind, typer.Option(help="What the card is in; all but `agent` lack the command.")
+    ] = TerminalKind.AGENT,
     max_message: Annotated[
         int, typer.Option(help="Largest SyncML message in octets.", min=1024, max=1_048_576)
     ] = 65536,
@@ -54,7 +74,7 @@ def demo(
         try:
             if reset:
                 stage.clear()
-            status = _Demo(stage, max_message, live=live).run(once=once)
+            status = _Demo(stage, max_message, terminal, live=live).run(once=once)
         except KeyboardInterrupt:
             print("\nstopping")
             status = 130
@@ -67,7 +87,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 class _Demo:
-    def __init__(self, stage: "Stage", max_message: int, *, live: bool) -> None:
+    def __init__(
+        self, stage: "Stage", max_message: int, terminal: TerminalKind, *, live: bool
+    ) -> None:
+        self._terminal = terminal
+        self._began = datetime.now(UTC)
         self._live = live
         self._stage = stage
         self._max_message = max_message
@@ -93,17 +117,24 @@ class _Demo:
                     return 0
                 if once:
                     self._deadline = min(self._deadline, time.monotonic() + _GRACE)
-        words = "the databases are not equal, and nothing more happens; see the logs in"
+            if said.kind == _QUIET and self._lacks and self._told() and once:
+                return 0
+        what = "the databases are not equal"
+        if self._lacks:
+            what = "the card has told nothing"
+        words = f"{what}, and nothing more happens; see the logs in"
         print(f"cardsync: {words} {self._stage.home}", file=sys.stderr)
         return 1
 
     def _heard(self) -> "Iterator[Said]":
-        """Yield what the processes say, until the deadline."""
+        """Yield what the processes say, until the deadline; say so where it is quiet."""
+        from cardsync.fleet.journey import Said  # noqa: PLC0415
+
         while (left := self._deadline - time.monotonic()) > 0:
             try:
                 yield self._stage.said.get(timeout=min(1.0, left))
             except Empty:
-                continue
+                yield Said("", _QUIET, {})
 
     def _start(self, journey: Any) -> None:
         stage, password = self._stage, secrets.token_urlsafe(6)[:8]
@@ -112,12 +143,14 @@ class _Demo:
             print(f"using ports {ports['http']} (HTTP) and {ports['smpp']} (SMPP)")
         policy = Path(journey.__file__).with_name("demo.toml")
         arguments = journey.operator_arguments(stage, ports, policy)
-        operator = stage.start("operator", *arguments, listener="http", secret=password)
+        operator = stage.start(
+            "operator", *arguments, listeners=("http", "reports"), secret=password
+        )
         stage.tell("operator", card or "[]", close=True)
         self._await("operator", "ready")
         stage.keep_card()
-        settings = journey.mobile_settings(stage, password)
-        mobile = stage.start("mobile", "mobile", listener="smpp")
+        settings = journey.mobile_settings(stage, password, self._terminal)
+        mobile = stage.start("mobile", "mobile", listeners=("smpp",))
         self._address = f"http://127.0.0.1:{ports['http']}"
         print(f"operator: process {operator}, {self._address}; mobile: process {mobile}")
         print(f"{'ms':>7}  step and who                  what")
@@ -166,6 +199,38 @@ class _Demo:
         print(f"trace:    {self._stage.home / 'mobile' / 'trace.pcapng'} (Wireshark opens it)")
         print(f"page:     {self._page}\n", flush=True)
         return equal
+
+    @property
+    def _lacks(self) -> bool:
+        """Whether the terminal lacks the command."""
+        return self._terminal is not TerminalKind.AGENT
+
+    def _told(self) -> bool:
+        """Tell what the card has told the operator by itself since the demo began."""
+        from cardsync.fleet import journey  # noqa: PLC0415
+
+        try:
+            told = self._get(f"/api/cards/{journey.ICCID}/reports")
+            devices = self._get(f"/api/devices?q={journey.ICCID}")
+        except (OSError, ValueError):
+            return False
+        new = [one for one in told["reports"] if self._is_new(one["received"])]
+        seen = [one for one in told["visits"] if self._is_new(one["visited"])]
+        for one in reversed(new[:_MOST_TOLD]):
+            failed = ", ".join(one["failed"]) or "nothing"
+            carrier = {"bip": "a channel of its own", "sms": "short message"}[one["carrier"]]
+            print(f"\nthe card reported by {carrier}: {one['reason']}, IMEI {one['imei']}")
+            print(f"failed before: {failed}; request {one['request']}; octets {one['octets']}")
+        for one in reversed(seen[:_MOST_TOLD]):
+            print(f"\nthe card opened the operator's page in a browser: {one['agent']}")
+        if new or seen:
+            where = f"/devices/{devices[0]['device_id']}" if devices else "/"
+            print(f"page:     {self._address}{where}\n", flush=True)
+            self._began = datetime.now(UTC)
+        return bool(new or seen)
+
+    def _is_new(self, when: str) -> bool:
+        return datetime.fromisoformat(when) > self._began
 
     def _operator(self) -> tuple[int, int, str]:
         """Ask the operator what it has of the device."""

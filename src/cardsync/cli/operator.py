@@ -277,9 +277,10 @@ class _Wish:
                     campaigns.trigger(connection, iccid, "sync-now", now)
 
     def _ways(self, running: "Operator", digest: str) -> dict[str, str]:
-        """Give the ways to report to us, for the parameters that the policy leaves empty."""
+        """Give the ways to report to us, for the parameters that the policy leaves open."""
         from cardsync.operator import campaigns  # noqa: PLC0415
         from cardsync.policy.program import Program  # noqa: PLC0415
+        from cardsync.policy.values import NOWHERE  # noqa: PLC0415
 
         with running.database.transaction() as connection:
             program = Program.decode(campaigns.artifact(connection, digest).data)
@@ -288,7 +289,7 @@ class _Wish:
             "report_address": self.reports,
             "report_page": running.page_url,
         }
-        empty = [one.name for one in program.parameters if one.default == ""]
+        empty = [one.name for one in program.parameters if one.default == NOWHERE]
         return {name: own[name] for name in empty if own.get(name)}
 
 

@@ -21,15 +21,18 @@ from typing import IO, Any, Self
 from cardsync.card.personalisation import Subscriber, personalise
 from cardsync.card.slot import write_image
 from cardsync.errors import ConfigError
+from cardsync.fleet.legacy import CHARACTERS, Kind
 from cardsync.ota.security import Algorithm, Key, KeySet
 
 ICCID = "8988211000000000017"
 IMSI = "001010000000017"
 MSISDN = "882130000000017"
-IMEI = "490154203237518"
+IMEI = CHARACTERS[Kind.AGENT].imei
 SHORT_CODE = "2210"
 SYSTEM_ID = "operator"
-USUAL_PORTS = {"http": 8080, "smpp": 2775}
+USUAL_PORTS = {"http": 8080, "smpp": 2775, "reports": 9000}
+HASTE = 120.0
+"""So that ten minutes of a card's patience are five seconds for who watches."""
 _KEY_SETS = (1, 2)
 
 
@@ -142,8 +145,10 @@ class Stage:
         """Give the number of a listening socket, to be told to the process that inherits it."""
         return self._listeners[name].fileno()
 
-    def start(self, name: str, *arguments: str, listener: str, secret: str = "") -> int:
-        """Start a process of ours with a listening socket; give its number.
+    def start(
+        self, name: str, *arguments: str, listeners: tuple[str, ...], secret: str = ""
+    ) -> int:
+        """Start a process of ours with its listening sockets; give its number.
 
         `secret` is told to it in its environment.
         """
@@ -156,11 +161,12 @@ class Stage:
             stderr=log,
             env=environment,
             text=True,
-            pass_fds=(self.descriptor(listener),),
+            pass_fds=tuple([self.descriptor(one) for one in listeners]),
         )
         log.close()
         # Ours is closed: when the process dies, who calls is refused and does not wait.
-        self._listeners.pop(listener).close()
+        for one in listeners:
+            self._listeners.pop(one).close()
         self._processes[name] = process
         threading.Thread(target=self._listen, args=(name, process), daemon=True).start()
         return process.pid
@@ -210,16 +216,18 @@ def operator_arguments(stage: Stage, ports: dict[str, int], policy: Path) -> tup
     """Give the arguments of the operator's process; its cards come on standard input."""
     return (
         "operator", "serve", "--home", str(stage.home / "operator"),
-        "--listen-fd", str(stage.descriptor("http")), "--smsc", f"127.0.0.1:{ports['smpp']}",
+        "--listen-fd", str(stage.descriptor("http")),
+        "--reports-fd", str(stage.descriptor("reports")), "--smsc", f"127.0.0.1:{ports['smpp']}",
         "--system-id", SYSTEM_ID, "--number", SHORT_CODE,
         "--policy", str(policy), "--trial", "--cards", "-", "--journal",
     )  # fmt: skip
 
 
-def mobile_settings(stage: Stage, password: str) -> dict[str, Any]:
-    """Give the settings of the mobile's process."""
+def mobile_settings(stage: Stage, password: str, kind: str = Kind.AGENT) -> dict[str, Any]:
+    """Give the settings of the mobile's process; a terminal that is silent gets a hasty clock."""
     return {
-        "home": str(stage.home / "mobile"), "imei": IMEI, "msisdn": MSISDN,
+        "home": str(stage.home / "mobile"), "imei": CHARACTERS[Kind(kind)].imei, "kind": kind,
+        "pace": HASTE if kind == Kind.SILENT else 1.0, "msisdn": MSISDN,
         "short_code": SHORT_CODE, "system_id": SYSTEM_ID, "password": password,
         "smsc_descriptor": stage.descriptor("smpp"),
     }  # fmt: skip

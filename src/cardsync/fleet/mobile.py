@@ -11,47 +11,39 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from cardsync.card.slot import CardSlot
 from cardsync.fleet.capture import Capture
 from cardsync.fleet.carriers import Carriers, Settings, Taps
+from cardsync.fleet.legacy import CHARACTERS, Kind, Phone, Unaware, open_page
 from cardsync.fleet.smsc import Account, Smsc
-from cardsync.fleet.transcript import Step, decided, describe
+from cardsync.fleet.smsc_queues import RadioSilent, RpError
+from cardsync.fleet.transcript import Step, appended, decided, describe
 from cardsync.octets.apdu import CommandApdu, ResponseApdu
 from cardsync.policy.values import EventKind
 from cardsync.syncml import record
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf
 from cardsync.terminal.agent import Agent, Identity
+from cardsync.terminal.channels import Channels
 from cardsync.terminal.databases import collectors
 from cardsync.terminal.databases.management import ManagementDatabase, Order
 from cardsync.terminal.databases.shelf import Shelf
 from cardsync.terminal.equipment import Equipment
-from cardsync.terminal.handset import UnattendedHandset
+from cardsync.terminal.links import sockets
 from cardsync.terminal.links.shared import SharedLink
 from cardsync.terminal.proactive import Surroundings
+from cardsync.toolkit.browser import BrowserTerminationCause
+from cardsync.toolkit.codes import EventCode
 from cardsync.toolkit.envelope import Envelope
 from cardsync.toolkit.information import DateTime
-from cardsync.toolkit.profile import Feature, TerminalProfile
 from cardsync.toolkit.synchronization import SynchronizationStatus
 from cardsync.transport.sms import DeliverReport
 from cardsync.transport.user_data import UserData
 
 _TICK = 0.2  # seconds between looks at timers and polls
 _LETTERS = 2  # of a language, ISO 639-1
-_FEATURES = tuple(
-    feature
-    for feature in Feature
-    if feature
-    not in {
-        Feature.CELL_BROADCAST_DOWNLOAD, Feature.GET_INPUT, Feature.PLAY_TONE,
-        Feature.SELECT_ITEM, Feature.SEND_SS, Feature.SEND_USSD, Feature.SET_UP_CALL,
-        Feature.OPEN_CHANNEL, Feature.CLOSE_CHANNEL, Feature.RECEIVE_DATA, Feature.SEND_DATA,
-        Feature.GET_CHANNEL_STATUS, Feature.LAUNCH_BROWSER, Feature.OMA_DM,
-        Feature.LOCAL_INFORMATION_BATTERY, Feature.COMPACT_DELTA,
-        Feature.PROFILE_REFERENCE,
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +58,9 @@ class MobileConfig:
     password: str = field(repr=False)
     smsc_descriptor: int
     """A listening socket for the message centre."""
+    kind: Kind = Kind.AGENT
+    pace: float = 1.0
+    """Seconds that go by for the card, its timers and polls, in one of ours."""
     max_msg_size: int = 65536
     live: bool = False
     """Whether APDU exchanges go to UDP port 4729 as they happen."""
@@ -123,17 +118,22 @@ class Mobile:
             heard=self._message,
             sources=Shelf(home, shared.transact),
         )
+        self._character = CHARACTERS[Kind(config.kind)]
+        self._handset = Phone(browser=self._character.browser)
         self._equipment = Equipment(
             shared,
-            UnattendedHandset(),
-            self._agent,
+            self._handset,
+            self._agent if self._character.knows else Unaware(self._character.answer),
             Surroundings(config.imei),
-            TerminalProfile.of(*_FEATURES),
+            self._character.profile,
+            Channels(sockets.connect if self._character.channels else None),
         )
         self._decided_at = 0.0
         self._running: asyncio.Task[None] | None = None
         self._asked_at = 0.0
         self._explained: object = None
+        self._journal: tuple[str, ...] = ()
+        self._pages: set[asyncio.Task[None]] = set()
 
     async def run(
         self,
@@ -153,25 +153,31 @@ class Mobile:
             listening(smsc.port)
             await hear()
             self._agent.interrupt()
-            self._equipment.power_on(time.monotonic(), local_time())
+            self._equipment.power_on(self._now(), local_time())
             smsc.attach(config.msisdn, lambda tpdu: self._radio(smsc, tpdu))
             user = asyncio.create_task(self._obey(smsc, hear))
             await self._live(smsc, stop)
             user.cancel()
             if self._running is not None:
                 await self._running
+            await asyncio.gather(*self._pages)
         self._carriers.close()
         self._database.close()
         self._capture.close()
 
+    def _now(self) -> float:
+        """Give the time of the card."""
+        return time.monotonic() * self._config.pace
+
     async def _live(self, smsc: Smsc, stop: asyncio.Event) -> None:
-        polled = time.monotonic()
+        polled = self._now()
         while not stop.is_set():
             await self._after(smsc)
             try:
                 await asyncio.wait_for(stop.wait(), _TICK)
             except TimeoutError:
-                now = time.monotonic()
+                now = self._now()
+                self._equipment.handle_channels(now)
                 timer = self._equipment.next_timer()
                 if timer is not None and timer <= now:
                     self._equipment.handle_timer(now)
@@ -183,7 +189,7 @@ class Mobile:
         """Do what the user does: `choose 1` from the menu, `language fr`."""
         while line := await hear():
             verb, _, argument = line.decode().strip().partition(" ")
-            now = time.monotonic()
+            now = self._now()
             if verb == "choose" and argument.isdigit():
                 self._equipment.choose(int(argument), now)
             elif verb == "language" and len(argument) == _LETTERS:
@@ -192,7 +198,7 @@ class Mobile:
 
     async def _radio(self, smsc: Smsc, tpdu: bytes) -> bytes | None:
         """Take an SMS-DELIVER from the network; give its report."""
-        user_data = self._equipment.short_message(tpdu, time.monotonic())
+        user_data = self._equipment.short_message(tpdu, self._now())
         await self._after(smsc)
         if not user_data:
             return None
@@ -201,8 +207,7 @@ class Mobile:
 
     async def _after(self, smsc: Smsc) -> None:
         """Do what the card's last commands led to: short messages, results, synchronizations."""
-        for tpdu in self._equipment.outgoing():
-            await smsc.submit(self._config.msisdn, tpdu)
+        await self._send(smsc)
         self._bring_results()
         if self._running is not None and self._running.done():
             self._running.result()
@@ -211,19 +216,43 @@ class Mobile:
             for order in self._agent.waiting()[:1]:
                 self._running = asyncio.create_task(self._synchronize(smsc, order))
 
+    async def _send(self, smsc: Smsc) -> None:
+        """Send the card's short messages; of one that is refused it hears nothing."""
+        for tpdu in self._equipment.outgoing():
+            try:
+                await smsc.submit(self._config.msisdn, tpdu)
+            except (RpError, RadioSilent) as exc:
+                self._report(Step("D", "network", f"a short message was not taken: {exc}"))
+        for url in self._handset.pages:
+            task = asyncio.create_task(self._browse(smsc, url))
+            self._pages.add(task)
+            task.add_done_callback(self._pages.discard)
+        self._handset.pages.clear()
+
+    async def _browse(self, smsc: Smsc, url: str) -> None:
+        """Open a page; the user closes it at once. A token in the address is told nobody."""
+        started = time.monotonic()
+        status = await asyncio.to_thread(open_page, url)
+        page, _, _ = url.partition("?")
+        what = f"page {page}: {f'status {status}' if status else 'no answer'}"
+        elapsed = (time.monotonic() - started) * 1000
+        self._report(Step("E", "browser > operator", what, 0, elapsed))
+        cause = BrowserTerminationCause(0 if status == HTTPStatus.OK else 1)
+        self._equipment.event(EventCode.BROWSER_TERMINATION, cause, now=self._now())
+        await self._after(smsc)
+
     async def _synchronize(self, smsc: Smsc, order: Order) -> None:
         await asyncio.to_thread(self._agent.run, order)
         self._bring_results()
-        for tpdu in self._equipment.outgoing():
-            await smsc.submit(self._config.msisdn, tpdu)
+        await self._send(smsc)
 
     def _bring_results(self) -> None:
         """Tell the card how far its orders are, and of each end that it has not heard of."""
         card = self._equipment.iccid
         for told in self._agent.progress(card):
-            self._equipment.status_event(told, time.monotonic())
+            self._equipment.status_event(told, self._now())
         for reference, told in self._agent.owed(card):
-            taken = self._equipment.status_event(told, time.monotonic())
+            taken = self._equipment.status_event(told, self._now())
             self._agent.told(card, reference, taken=taken)
             if taken:
                 self._done(self._synchronized(told))
@@ -286,7 +315,10 @@ class Mobile:
         """Tell of a decision of the card, its reasons and what came of it, when there is one."""
         applet = self._slot.card.applet
         reasons = applet.reasons
+        before, self._journal = self._journal, applet.journal
         if reasons is self._explained:
+            for line in appended(before, self._journal):
+                self._report(Step("D", "card", line))
             return
         self._explained = reasons
         told = decided(reasons, applet.journal)

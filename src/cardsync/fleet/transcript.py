@@ -24,6 +24,10 @@ _STEPS = {
     CommandType.REFRESH: "A",
     CommandType.DISPLAY_TEXT: "F",
     CommandType.GET_INKEY: "C",
+    CommandType.LAUNCH_BROWSER: "D",
+    CommandType.OPEN_CHANNEL: "D",
+    CommandType.SEND_DATA: "D",
+    CommandType.CLOSE_CHANNEL: "D",
     CODE_POINTS.command: "D",
 }
 
@@ -64,6 +68,15 @@ def decided(reasons: Sequence[Reason], journal: Sequence[str]) -> Decided:
     done = tuple(journal[places[-1] :]) if places else ()
     held = {f"{show_event(one.event)}: held back" for one in reasons}
     return Decided(lines + done, any(line.partition(",")[0] in held for line in done))
+
+
+def appended(before: Sequence[str], journal: Sequence[str]) -> tuple[str, ...]:
+    """Give the lines that a journal, of which the oldest go, has beyond what it had before."""
+    for new in range(len(journal) + 1):
+        kept = tuple(journal[: len(journal) - new])
+        if kept == tuple(before[len(before) - len(kept) :]):
+            return tuple(journal[len(kept) :])
+    return ()
 
 
 def describe(command: CommandApdu, response: ResponseApdu, milliseconds: float) -> Step | None:

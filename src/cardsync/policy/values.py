@@ -198,6 +198,10 @@ class Text:
         return self.default
 
 
+NOWHERE = "-"
+"""The value of a parameter `report_*` that says that there is nowhere to report to yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """What the operator may change over the air; TEXT has a `str`, other types an `int`."""

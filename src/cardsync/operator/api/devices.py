@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from cardsync.operator import arrivals, reports
@@ -86,7 +86,7 @@ class LogOut(_Model):
 
 
 class ReportOut(_Model):
-    """What the card in the device reported by itself: `carrier` is sms or bip."""
+    """What a card reported by itself: `carrier` is sms or bip."""
 
     received: datetime
     carrier: str
@@ -99,7 +99,7 @@ class ReportOut(_Model):
 
 
 class VisitOut(_Model):
-    """A browser that the card in the device opened at our page."""
+    """A browser that a card opened at our page."""
 
     visited: datetime
     agent: str
@@ -123,7 +123,7 @@ class Devices:
         self.router.get("/devices/{device_id}")(self.get_device)
         self.router.get("/devices/{device_id}/records")(self.list_records)
         self.router.get("/devices/{device_id}/log")(self.list_log)
-        self.router.get("/devices/{device_id}/reports")(self.list_reports)
+        self.router.get("/cards/{iccid}/reports")(self.list_reports)
 
     def list_devices(
         self,
@@ -167,10 +167,11 @@ class Devices:
             found = sessions.log(connection, device_id, limit)
         return [LogOut.model_validate(one) for one in found]
 
-    def list_reports(self, device_id: int, limit: Limit = 50) -> ToldOut:
-        """List what the card that is in the device told by itself."""
+    def list_reports(
+        self, iccid: Annotated[str, Path(pattern=r"^\d{18,20}$")], limit: Limit = 50
+    ) -> ToldOut:
+        """List what a card told by itself."""
         with self._database.transaction() as connection:
-            iccid = _device(connection, device_id).iccid or ""
             found = reports.recent(connection, iccid, limit)
             visits = arrivals.recent(connection, iccid, limit)
         return ToldOut(
