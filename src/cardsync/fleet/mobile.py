@@ -17,7 +17,7 @@ from pathlib import Path
 from cardsync.card.slot import CardSlot
 from cardsync.fleet.capture import Capture
 from cardsync.fleet.carriers import Carriers, Settings, Taps
-from cardsync.fleet.legacy import CHARACTERS, Kind, Phone, Unaware, open_page
+from cardsync.fleet.legacy import CHARACTERS, Character, Kind, Phone, Unaware, open_page
 from cardsync.fleet.smsc import Account, Smsc
 from cardsync.fleet.smsc_queues import RadioSilent, RpError
 from cardsync.fleet.transcript import Step, appended, decided, describe
@@ -30,7 +30,7 @@ from cardsync.terminal.channels import Channels
 from cardsync.terminal.databases import collectors
 from cardsync.terminal.databases.management import ManagementDatabase, Order
 from cardsync.terminal.databases.shelf import Shelf
-from cardsync.terminal.equipment import Equipment
+from cardsync.terminal.equipment import CardLink, Equipment
 from cardsync.terminal.links import sockets
 from cardsync.terminal.links.shared import SharedLink
 from cardsync.terminal.proactive import Surroundings
@@ -118,22 +118,25 @@ class Mobile:
             heard=self._message,
             sources=Shelf(home, shared.transact),
         )
-        self._character = CHARACTERS[Kind(config.kind)]
-        self._handset = Phone(browser=self._character.browser)
-        self._equipment = Equipment(
-            shared,
-            self._handset,
-            self._agent if self._character.knows else Unaware(self._character.answer),
-            Surroundings(config.imei),
-            self._character.profile,
-            Channels(sockets.connect if self._character.channels else None),
-        )
+        character = CHARACTERS[Kind(config.kind)]
+        self._handset = Phone(browser=character.browser)
+        self._equipment = self._terminal(shared, character)
         self._decided_at = 0.0
         self._running: asyncio.Task[None] | None = None
         self._asked_at = 0.0
         self._explained: object = None
         self._journal: tuple[str, ...] = ()
         self._pages: set[asyncio.Task[None]] = set()
+
+    def _terminal(self, link: CardLink, character: Character) -> Equipment:
+        return Equipment(
+            link,
+            self._handset,
+            self._agent if character.knows else Unaware(character.answer),
+            Surroundings(self._config.imei),
+            character.profile,
+            Channels(sockets.connect if character.channels else None),
+        )
 
     async def run(
         self,
