@@ -225,3 +225,30 @@ def test_one_event_does_all_that_the_rules_say() -> None:
 
     assert ["One."] == there.handset.shown
     assert 1 == len(there.agent.orders)
+
+
+def test_a_timer_that_is_started_all_the_time() -> None:
+    """It takes no minutes from a period, though no whole one goes by between two of its starts."""
+    there = mobile(
+        rule('"poll"', '{ timer = { soon = "20 min" } }'),
+        rule('"timer"', HEAR, every="1 h"),
+        rule('{ timer = "soon" }', '{ tell = "Never." }'),
+    )
+    there.poll(2 * 60 * 3)
+
+    assert 3 == variables(there.card)["heard"]
+    assert [] == there.handset.shown
+
+
+def test_what_is_only_mentioned_costs_no_write() -> None:
+    """Rules that fire stand in the journal until the next reset, and wear nothing out."""
+    there = mobile(rule('"poll"', '{ tell = "Here." }'))
+    before = there.card.memory.generation
+    there.poll(50)
+
+    assert ["poll: poll fired"] == list(there.card.applet.journal)
+    assert before == there.card.memory.generation
+
+    there.card.reset()
+
+    assert not there.card.applet.journal

@@ -143,10 +143,10 @@ def test_too_much_for_the_format() -> None:
     [
         (CardLimits(octets=500), "up to 565 octets; the dearest rule, 'regular', takes 31"),
         (CardLimits(steps=10), "up to 18 steps for one event; the dearest rule, 'regular', take"),
-        (CardLimits(ram=100), "up to 190 octets of RAM; the dearest rule, 'regular', takes 164"),
+        (CardLimits(ram=100), "up to 291 octets of RAM; the dearest rule, 'regular', takes 265"),
         (
             CardLimits(writes_a_day=20),
-            "up to 34 writes a day, which wear a place of the memory out",
+            "up to 64 writes a day, which wear a place of the memory out",
         ),
         (
             CardLimits(kilobytes_a_day=9),
@@ -167,7 +167,7 @@ def test_a_rule_that_wears_the_card_out() -> None:
     (line,) = refused(policy(rule(1, '"poll"', '{ set = { count = "count + 1" } }'), tables=TABLES))
 
     assert line == (
-        "p.toml:13:3: rules[1]: up to 2881 writes a day, which wear a place of the memory out in "
+        "p.toml:13:3: rules[1]: up to 2911 writes a day, which wear a place of the memory out in "
         "0.1 years; the dearest rule, 'rule 1', takes 2880; expected at most 136"
     )
 

@@ -54,6 +54,7 @@ from cardsync.toolkit.texts import HelpRequest
 
 _POLL_SECONDS = 30
 _POLICY_TIMER = 1
+_MINUTE = 60  # seconds
 _LONGEST_TIMER = 24 * 60  # minutes
 _LONGEST_WITHOUT_TIME = 4 * 60  # a reset loses as much where the terminal cannot tell the time
 _NO_ITEMS = ((0, ""),)  # TS 102 223 clause 6.4.8
@@ -82,9 +83,16 @@ class Applet:
         self._early: list[Event] = []  # messages that came before that
         self._asking = False  # whether the user is being asked
         self._poll_seconds: float = _POLL_SECONDS
+        self._seconds = 0.0  # gone by, and not yet counted as minutes
         self._battery_age = 0.0  # seconds since it was asked
         around = Surroundings(
-            memory, self._policy, self._knowledge, self._timers, self._offer, abandon
+            memory,
+            self._journal,
+            self._policy,
+            self._knowledge,
+            self._timers,
+            self._offer,
+            abandon,
         )
         self._synchronizing = Synchronizing(around, self._ended)
 
@@ -191,7 +199,7 @@ class Applet:
             self._synchronizing.resume(before)
         gone = self._knowledge.since_mark()
         if gone:
-            self._elapse(gone)
+            self._elapse(gone * _MINUTE)
         else:
             self._knowledge.mark()
         early, self._early = self._early, []
@@ -220,6 +228,7 @@ class Applet:
         self._battery_age += self._poll_seconds
         if machine is None or profile is None or self._battery_age < BATTERY_SECONDS:
             return
+        self._seconds = 0.0  # gone by, and not yet counted as minutes
         self._battery_age = 0.0
         if asks_battery(machine, profile):
             asked = commands.provide_local_information(LocalInformation.BATTERY)
@@ -273,13 +282,17 @@ class Applet:
         if timer == RETRY_TIMER:
             self._synchronizing.timer_expired()
         else:
-            self._elapse(seconds // 60)
+            self._elapse(seconds)
 
-    def _elapse(self, minutes: int) -> None:
-        """Let the machine count minutes, and remember until when it has counted."""
+    def _elapse(self, seconds: float) -> None:
+        """Let the machine count minutes, and remember until when it has counted.
+
+        What is less than a minute waits for the next time.
+        """
         self._timers.stop(_POLICY_TIMER)
+        minutes, self._seconds = divmod(self._seconds + seconds, _MINUTE)
         self._knowledge.mark()
-        self._decide(Event(EventKind.TIMER, minutes))
+        self._decide(Event(EventKind.TIMER, int(minutes)))
 
     def commands(self) -> list[tuple[ProactiveCommand, Answered]]:
         """Give the commands for the terminal, once, each with what takes its response."""
@@ -307,15 +320,15 @@ class Applet:
         outcome = machine.handle(event, facts)
         decisions, state = outcome.decisions, outcome.state
         if any(isinstance(one, StartTimer) for one in decisions):
-            gone = int(self._timers.counted(_POLICY_TIMER)) // 60
-            if gone:  # these minutes belong to the timers that ran before this one
-                self._elapse(gone)
+            self._seconds += self._timers.counted(_POLICY_TIMER)
+            self._timers.stop(_POLICY_TIMER)
+            if self._seconds >= _MINUTE:  # these belong to the timers that ran before this one
+                self._elapse(0)
                 self._decide(event, **result)
                 return
-            self._timers.stop(_POLICY_TIMER)
         self._explain(outcome.reasons)
         if self._is_busy and any(isinstance(one, Synchronize) for one in decisions):
-            self._journal.note(f"{show_event(event)}: held back, one is under way")
+            self._journal.mention(f"{show_event(event)}: held back, one is under way")
             decisions = tuple([one for one in decisions if not isinstance(one, Synchronize)])
             state = replace(state, synchronizations=machine.state.synchronizations)
         self._policy.keep(state)
@@ -332,7 +345,7 @@ class Applet:
             self.reasons = reasons
         for reason in reasons:
             if reason.fired:
-                self._journal.note(f"{show_event(reason.event)}: {explain_one(reason)}")
+                self._journal.mention(f"{show_event(reason.event)}: {explain_one(reason)}")
 
     def _act(self, decision: Decision) -> None:
         match decision:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from cardsync.card.journal import Journal
 from cardsync.card.knowledge import Knowledge
 from cardsync.card.memory import Memory
 from cardsync.card.policy_store import PolicyStore
@@ -25,6 +26,7 @@ class Surroundings:
     """
 
     memory: Memory
+    journal: Journal
     policy: PolicyStore
     knowledge: Knowledge
     timers: Timers

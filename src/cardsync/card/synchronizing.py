@@ -30,7 +30,6 @@ what changed, but nothing was synchronized.
 from collections.abc import Callable
 from functools import partial
 
-from cardsync.card.journal import Journal
 from cardsync.card.ladder import NATIVE, Ladder, Mark, Terminal, climbs_down, is_unsupported
 from cardsync.card.offering import Answered, Surroundings
 from cardsync.card.orders import (
@@ -80,7 +79,7 @@ class Synchronizing:
     def __init__(self, around: Surroundings, ended: Ended) -> None:
         memory = around.memory
         self._memory = memory
-        self._journal = Journal(memory)
+        self._journal = around.journal
         self._orders = Orders(memory)
         self._ladder = Ladder(memory)
         self._policy = around.policy

@@ -59,6 +59,10 @@ TIMER is not assumed: it follows from the periods and the day's end. SYNCHRONIZE
 at most once for each synchronization that the limits allow.
 """
 
+WAKE_UPS = 6
+"""TIMER events of a day at which nothing is due: a card that cannot ask for the time lets the
+terminal wake it every four hours, so that a reset loses no more than that."""
+
 KILOBYTES = {
     0x0001: 1,  # identity
     0x0002: 1,  # language
@@ -159,7 +163,7 @@ def bound(program: Program) -> Bound:
     return Bound(
         len(program.encode()),
         max(event_steps(program, kind) for kind in EventKind),
-        _FRAME + _working_copy(program) + max(rule.ram for rule in rules),
+        _FRAME + _working_copy(program) + max(_menu(program), *(rule.ram for rule in rules)),
         rates.writes(),
         min(program.limits.sms_per_day, sum(rule.sms for rule in rules)),
         min(allowed * dearest, sum(rule.kilobytes for rule in rules)),
@@ -214,15 +218,29 @@ class _Rates:
         return self.fires(rule) if any(map(_is_remembered, rule.actions)) else 0
 
     def writes(self) -> int:
-        """How often the memory is written: once an event at most, and at the day's end."""
+        """How often the memory is written: once an event at most."""
         program = self._program
-        total = 1 + sum(self._ends(timer) for timer in program.timers)
-        total += sum(self._tried(rule) for rule in program.rules if rule.every is not None)
+        total = self._counted()
         for kind in set(EventKind) - {EventKind.TIMER}:
             found = sum(self.writes_of(rule) for rule in program.rules if rule.event is kind)
             total += min(found, self.events(kind))
         if any(Rung.SMS in request.fallback for request in program.requests):
             total += program.limits.sms_per_day
+        return total
+
+    def _counted(self) -> int:
+        """How often minutes are counted, which is written each time.
+
+        When a day, a period or a timer ends, at power-on, before an event starts a timer, and
+        when the terminal wakes the card for nothing else.
+        """
+        program = self._program
+        total = 1 + WAKE_UPS + EVENTS_A_DAY[EventKind.PROFILE_DOWNLOAD]
+        total += sum(self._ends(timer) for timer in program.timers)
+        total += sum(self._tried(rule) for rule in program.rules if rule.every is not None)
+        for kind in set(EventKind) - {EventKind.TIMER}:
+            rules = [rule for rule in program.rules if rule.event is kind and _starts_timer(rule)]
+            total += min(self.events(kind), sum(map(self.fires, rules)))
         return total
 
     def _tried(self, rule: Rule) -> int:
@@ -252,11 +270,14 @@ def _times_a_day(period: int) -> int:
     return -(-MINUTES_A_DAY // max(1, period))
 
 
+def _starts_timer(rule: Rule) -> bool:
+    return any(isinstance(action, DoTimer) for action in rule.actions)
+
+
 def _is_remembered(action: Action) -> bool:
-    """Say whether an action changes the memory."""
-    return action == DoReport(Rung.SMS) or isinstance(
-        action, DoSynchronize | DoSet | DoTimer | DoMenu
-    )
+    """Say whether an action changes the memory; a report does it by its counter."""
+    reports = (DoReport(Rung.SMS), DoReport(Rung.BIP))
+    return action in reports or isinstance(action, DoSynchronize | DoSet | DoTimer | DoMenu)
 
 
 def _rule_bound(program: Program, rates: _Rates, rule: Rule, octets: int) -> RuleBound:
@@ -289,7 +310,17 @@ def _stack(program: Program, rule: Rule) -> int:
 def _command(program: Program, rule: Rule) -> int:
     """Give the octets of the longest command that a rule makes the card build."""
     values = program.default_values()
-    return max(sizes.commands(rule, program.requests, values), default=0)
+    found = max(sizes.commands(rule, program.requests, values), default=0)
+    shows = any(isinstance(action, DoMenu) for action in rule.actions)
+    return max(found, _menu(program)) if shows else found
+
+
+def _menu(program: Program) -> int:
+    """Give the octets of the longest SET UP MENU, 0 for a policy without entries."""
+    if not program.menu:
+        return 0
+    values = program.default_values()
+    return max(map(sizes.total, sizes.menus(program.name, program.menu, values)))
 
 
 def _working_copy(program: Program) -> int:

@@ -18,12 +18,14 @@ from cardsync.policy.values import (
     Database,
     DeviceType,
     DoBrowse,
+    DoReport,
     DoSynchronize,
     DoTell,
     EventKind,
     Request,
     ResolvedRequest,
     Rule,
+    Rung,
     Text,
 )
 
@@ -46,6 +48,15 @@ _TOKEN = 31  # the scheme and a one-time token of 30 octets
 
 Sizes = tuple[tuple[str, int], ...]
 """The name of each object of a command and the octets it takes, tag and length included."""
+
+_HEAD: Sizes = (("command details", _COMMAND_DETAILS), ("device identities", _DEVICE_IDENTITIES))
+_BY_RUNG: Mapping[Rung, Sizes] = {
+    Rung.SMS: (*_HEAD, ("SMS TPDU", 3 + 176)),  # TS 23.040 clause 9.2.2
+    Rung.BIP: (*_HEAD, ("channel data", 3 + 176)),  # the same packet, and its frame
+    Rung.BROWSER: (*_HEAD, ("URL", 3 + 241)),  # as much as one FETCH brings
+}
+"""The longest commands of what stands in for the native one: SEND SHORT MESSAGE, SEND DATA,
+LAUNCH BROWSER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +160,9 @@ def misfits(
     for rule in rules:
         for command, sizes in _texts(rule, values):
             yield from _misfit(rule.name, command, sizes)
-    yield from _menu_too_long(title, tuple(menu), rules, values)
+    owner = next((rule.name for rule in rules if rule.event is EventKind.MENU), "")
+    for sizes in menus(title, menu, values):
+        yield from _misfit(owner, "SET UP MENU", sizes)
 
 
 def commands(rule: Rule, requests: Iterable[Request], values: Values) -> Iterator[int]:
@@ -158,7 +171,10 @@ def commands(rule: Rule, requests: Iterable[Request], values: Values) -> Iterato
     for request in requests:
         if request.name in ordered:
             yield total(request_synchronization(resolve(request, values)))
+            yield from (total(_BY_RUNG[rung]) for rung in request.fallback if rung in _BY_RUNG)
     yield from (total(sizes) for _, sizes in _texts(rule, values))
+    reports = [action.means for action in rule.actions if isinstance(action, DoReport)]
+    yield from (total(_BY_RUNG[means]) for means in reports if means in _BY_RUNG)
 
 
 def _filled(database: Database, values: Values) -> Database:
@@ -178,15 +194,12 @@ def _texts(rule: Rule, values: Values) -> Iterator[tuple[str, Sizes]]:
             yield "LAUNCH BROWSER", launch_browser(fill_address(action.url, values))
 
 
-def _menu_too_long(
-    title: str, menu: tuple[Text, ...], rules: tuple[Rule, ...], values: Values
-) -> Iterator[Misfit]:
-    """Find out whether the menu fits one command in each of its languages."""
-    owner = next((rule.name for rule in rules if rule.event is EventKind.MENU), "")
+def menus(title: str, menu: Iterable[Text], values: Values) -> Iterator[Sizes]:
+    """Give SET UP MENU in each language that an entry has."""
+    menu = tuple(menu)
     languages = {language for item in menu for language, _ in item.translations}
     for language in ("", *sorted(languages)):
-        items = [fill(item.in_language(language), values) for item in menu]
-        yield from _misfit(owner, "SET UP MENU", set_up_menu(title, items))
+        yield set_up_menu(title, [fill(item.in_language(language), values) for item in menu])
 
 
 def _misfit(

@@ -1,0 +1,175 @@
+"""What the compiler promises of a policy is true of the card that runs it. O-8.
+
+Generated policies are loaded over the air; a day goes by with as much of everything as is assumed
+in a day. What is counted is what the card really does: the places of its memory that it writes,
+the commands that it gives, the short messages that it sends.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cardsync.card.memory import Memory
+from cardsync.errors import PeerError
+from cardsync.policy.bound import EVENTS_A_DAY, bound
+from cardsync.policy.faults import PolicyError
+from cardsync.policy.values import EventKind
+from cardsync.terminal.handset import UnattendedHandset
+from cardsync.toolkit.codes import CommandType, EventCode
+from cardsync.toolkit.information import AccessTechnology, LocationInformation, LocationStatus
+from cardsync.toolkit.objects import DataObject, Result
+from cardsync.toolkit.synchronization_objects import CODE_POINTS
+from mobiles import NOON, Agent, Mobile, Sender, card_with, trigger
+from policy_texts import AID, compiled, policies
+
+DAY = 24 * 3600
+POLL = 30
+EVENTS: dict[EventKind, tuple[EventCode, tuple[DataObject, ...]]] = {
+    EventKind.LOCATION_STATUS: (EventCode.LOCATION_STATUS, (LocationStatus(0),)),
+    EventKind.ACCESS_TECHNOLOGY_CHANGE: (
+        EventCode.ACCESS_TECHNOLOGY_CHANGE,
+        (AccessTechnology((8,)),),
+    ),
+    EventKind.NETWORK_REJECTION: (
+        EventCode.NETWORK_REJECTION,
+        (LocationInformation("001", "01"),),
+    ),
+    EventKind.USER_ACTIVITY: (EventCode.USER_ACTIVITY, ()),
+    EventKind.IDLE_SCREEN: (EventCode.IDLE_SCREEN_AVAILABLE, ()),
+    EventKind.BROWSER_TERMINATION: (EventCode.BROWSER_TERMINATION, ()),
+    EventKind.DATA_AVAILABLE: (EventCode.DATA_AVAILABLE, ()),
+    EventKind.CHANNEL_STATUS: (EventCode.CHANNEL_STATUS, ()),
+    EventKind.DATA_CONNECTION_STATUS: (EventCode.DATA_CONNECTION_STATUS_CHANGE, ()),
+    EventKind.IMS_REGISTRATION: (EventCode.IMS_REGISTRATION, ()),
+}
+
+
+class Day:
+    """A mobile for a day: polled every half minute, everything else spread over it."""
+
+    def __init__(
+        self, text: str, answer: Result, *, agrees: bool, knows_time: bool, result: int
+    ) -> None:
+        self.there = Mobile(card_with(text), Agent(answer), UnattendedHandset(agrees))
+        self.sender = Sender(start=10)
+        self.knows_time = knows_time
+        self.result = result
+        self.ended = 0
+
+    def run(self) -> None:
+        """Let the day go by."""
+        self.switch_on()
+        for minute in range(DAY // 60 - 1):
+            self.there.poll(2)
+            for kind, times in EVENTS_A_DAY.items():
+                every = max(1, -(-24 * 60 // times))
+                if minute % every == every // 2:
+                    self.happen(kind)
+            self.end()
+
+    def switch_on(self) -> None:
+        """Switch on, at the time that it is."""
+        minutes = 12 * 60 + int(self.there.now) // 60
+        day, hour = 22 + minutes // 1440, minutes % 1440 // 60
+        time = replace(NOON, day=day, hour=hour, minute=minutes % 60)
+        self.there.on(time if self.knows_time else None)
+
+    def happen(self, kind: EventKind) -> None:
+        """Let something happen."""
+        there = self.there
+        if kind in EVENTS:
+            code, found = EVENTS[kind]
+            there.equipment.event(code, *found, now=there.now)
+        elif kind is EventKind.PROFILE_DOWNLOAD:
+            self.switch_on()
+        elif kind is EventKind.MENU:
+            there.equipment.choose(1, there.now)
+        elif kind is EventKind.MESSAGE:
+            there.message(trigger(self.sender, "now"))
+        elif kind is EventKind.LANGUAGE_SELECTION:
+            there.equipment.change_language("fi", there.now)
+        elif kind is EventKind.APPLICATION:
+            self.ask()
+
+    def ask(self) -> None:
+        """Let another application ask, which a policy without such a rule refuses."""
+        with suppress(PeerError):
+            self.there.card.applet.asked(bytes.fromhex(AID))
+
+    def end(self) -> None:
+        """Tell the card the end of what it ordered, well or badly."""
+        references = self.there.agent.references
+        for reference in references[self.ended :]:
+            more = b"\1" if self.result else b""
+            self.there.end(reference, Result(self.result, more))
+        self.ended = len(references)
+
+
+@contextmanager
+def counted_writes() -> Iterator[Counter[str]]:
+    """Count how often each place of the memory is written."""
+    counted: Counter[str] = Counter()
+
+    def counting(self: Memory, name: str, octets: bytes) -> None:
+        counted[name] += self.read(name) != octets
+        write(self, name, octets)
+
+    with pytest.MonkeyPatch.context() as patch:
+        write = Memory.write
+        patch.setattr(Memory, "write", counting)
+        yield counted
+
+
+def with_reports(text: str, *, fallback: bool, retry: bool) -> str:
+    """Let the policy say where reports go, and what its request does when it fails."""
+    more = 'fallback = ["sms", "bip", "browser"]\n' if fallback else ""
+    more += 'retry = { attempts = 3, first = "10 min", backoff = 2 }\n' if retry else ""
+    numbers = '[parameters]\nreport_number = "+2210"\nreport_address = "192.0.2.1:9000"\n'
+    return text.replace("[parameters]\n", numbers).replace(
+        "[requests.all]\n", f"[requests.all]\n{more}"
+    )
+
+
+@settings(max_examples=12, deadline=None)
+@given(policies(), st.data())
+def test_a_day_of_the_card(text: str, data: st.DataObject) -> None:
+    """No day takes more writes, messages, synchronizations or memory than was promised. O-8."""
+    retry = data.draw(st.booleans())
+    text = with_reports(text, fallback=data.draw(st.booleans()), retry=retry)
+    try:
+        program = compiled(text)
+    except PolicyError:
+        return
+    result = data.draw(st.sampled_from([0x00, 0x2E, 0x3E, 0x30]))
+    answer = Result(data.draw(st.sampled_from([0x00, 0x00, 0x30, 0x31, 0x20])))
+    agrees, knows_time = data.draw(st.booleans()), data.draw(st.booleans())
+    day = Day(text, answer, agrees=agrees, knows_time=knows_time, result=result)
+    with counted_writes() as counted:
+        day.run()
+    promised = bound(program)
+    types = Counter(day.there.types)
+    attempts = 3 if retry else 1
+
+    for place in ("app:state", "app:mark", "app:journal", "report counter"):
+        assert counted[place] <= promised.writes, text
+    assert types[CommandType.SEND_SHORT_MESSAGE] <= promised.sms, text
+    assert (
+        len(set(day.there.agent.references)) <= attempts * program.limits.synchronizations_per_day
+    )
+    assert max(longest(day.there)) <= promised.ram, text
+
+
+def longest(there: Mobile) -> Iterator[int]:
+    """Give the octets of the commands that the policy made the card give."""
+    ours = {
+        CommandType.DISPLAY_TEXT, CommandType.GET_INKEY, CommandType.LAUNCH_BROWSER,
+        CommandType.SET_UP_MENU, CommandType.SEND_SHORT_MESSAGE, CommandType.SEND_DATA,
+        CODE_POINTS.command,
+    }  # fmt: skip
+    yield 0
+    yield from (len(one.encode()) for one in there.fetched if one.details.type in ours)
