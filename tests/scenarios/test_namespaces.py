@@ -109,26 +109,34 @@ class Process:
         self.stdout.close()
 
 
-def serve(namespace: str, home: Path, centre: str, password: str) -> Process:
-    """Start the operator; its cards come on standard input."""
+def serve(namespace: str, home: Path, centre: str, password: str, transport: str) -> Process:
+    """Start the operator; its cards come on standard input. Its policy wants a transport."""
+    policy = home / "policy.toml"
+    policy.write_text(POLICY.read_text().replace('["https", "http"]', f'["{transport}"]'))
     return Process(
         namespace,
         *("-m", "cardsync", "operator", "serve", "--home", str(home / "operator")),
         *("--host", OPERATOR, "--smsc", centre, "--system-id", journey.SYSTEM_ID),
-        *("--number", journey.SHORT_CODE, "--policy", str(POLICY), "--trial"),
-        *("--cards", "-", "--journal"),
+        *("--number", journey.SHORT_CODE, "--policy", str(policy), "--trial"),
+        *("--cards", "-", "--journal", "--wsp", OPERATOR),
         password=password,
     )
 
 
-def test_whole_journey_between_two_hosts(namespaces: tuple[str, str], home: Path) -> None:
-    """Loaded over SMPP, commanded, synchronized over HTTP: nothing else joins the two."""
+@pytest.mark.parametrize("transport", ["http", "wsp"])
+def test_whole_journey_between_two_hosts(
+    namespaces: tuple[str, str], home: Path, transport: str
+) -> None:
+    """Loaded over SMPP, commanded, synchronized over HTTP or WSP: nothing else joins the two.
+
+    The address is one of HTTP for both; WSP goes to its host at port 9201.
+    """
     password = secrets.token_urlsafe(6)[:8]
     with Stage(home) as stage:
         card = stage.card()
         mobile = Process(namespaces[1], "-c", _INHERIT, MOBILE)
         descriptor, port = mobile.stdout.readline().split()
-        operator = serve(namespaces[0], home, f"{MOBILE}:{port}", password)
+        operator = serve(namespaces[0], home, f"{MOBILE}:{port}", password, transport)
         try:
             operator.tell(card or "[]")
             operator.stdin.close()
@@ -149,3 +157,5 @@ def test_whole_journey_between_two_hosts(namespaces: tuple[str, str], home: Path
 
     assert "00" == done["result"]
     assert done["sent"] == done["parameters"] + done["applications"] > 0
+    trace = (home / "mobile" / "trace.pcapng").read_bytes()
+    assert (transport == "http") is (b"POST /dm HTTP/1.1" in trace)

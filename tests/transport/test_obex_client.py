@@ -93,6 +93,17 @@ def test_address_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [b"1cba", b"1cba", b"2cba", b"1cba"] == answers
 
 
+def test_a_connection_that_was_long_unused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is opened anew: the peer may have closed it, and that is no failure of the exchange."""
+    heard: list[bytes] = []
+    monkeypatch.setattr(obex_client, "KEPT", -1.0)
+    with ObexCarrier("127.0.0.1", port, tap=lambda _, octets: heard.append(octets)) as carrier:
+        for _ in range(2):
+            assert (WBXML, b"cba") == carrier.exchange("", WBXML, b"abc")
+
+    assert 2 == sum(octets.startswith(b"\x80") for octets in heard)
+
+
 @pytest.mark.parametrize("url", ["https://a/", "wsp://a/", "obex:///", "obex://a:x/", ""])
 def test_addresses_that_are_none(url: str) -> None:
     """Nothing is sent for an address that is not OBEX's, and none of it is told."""

@@ -139,6 +139,20 @@ def test_host_of_an_address(ports: tuple[int, ...], monkeypatch: pytest.MonkeyPa
     assert Failure.UNSUPPORTED is caught.value.kind
 
 
+def test_a_session_that_was_long_unused(
+    ports: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is begun anew: the peer may have forgotten it."""
+    heard: list[bytes] = []
+    monkeypatch.setattr(wsp_client, "KEPT", -1.0)
+    with WspCarrier("127.0.0.1", ports[0], tap=lambda _, octets: heard.append(octets)) as carrier:
+        for _ in range(2):
+            assert (WBXML, b"cba") == carrier.exchange(URL, WBXML, b"abc")
+
+    begun = [pdu.data[0] for pdu in map(wtp.decode, heard) if isinstance(pdu, wtp.Invoke)]
+    assert [1, 0x60, 5, 1, 0x60, 5] == begun  # Connect, Post, Disconnect
+
+
 def test_by_another_gateway(ports: tuple[int, ...]) -> None:
     """A carrier of its own goes by another gateway."""
     with WspCarrier("gateway.invalid").by("127.0.0.1", ports[0]) as carrier:

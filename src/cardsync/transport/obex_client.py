@@ -27,6 +27,9 @@ from cardsync.transport.obex_client_session import (
 PORT = 650
 """IANA's for OBEX."""
 
+KEPT = 60.0
+"""Seconds for which an unused connection is kept; a peer may have closed an older one."""
+
 _CHUNK = 65_536
 _SCHEMES = ("http", "obex")
 
@@ -53,6 +56,7 @@ class ObexCarrier:
         self._limits = limits or Limits()
         self._tap = tap
         self._socket: socket.socket | None = None
+        self._used = 0.0
         self._session = ClientSession(self._limits)
         self._ends = ("", "")
 
@@ -87,7 +91,10 @@ class ObexCarrier:
         """
         if not self._is_bound:
             self._aim(url)
-        end = time.monotonic() + self._timeout
+        now = time.monotonic()
+        if now - self._used > KEPT:
+            self.close()
+        self._used, end = now, now + self._timeout
         try:
             if self._socket is None:
                 self._connect(end)

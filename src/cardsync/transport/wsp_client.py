@@ -43,6 +43,9 @@ CONNECTIONLESS_PORT = 9200
 LARGEST_UNIT = 60_000
 """Octets of a message that one datagram holds beside address and headers."""
 
+KEPT = 60.0
+"""Seconds for which an unused session is kept; a peer may have forgotten an older one."""
+
 _LARGEST_DATAGRAM = 65_536
 _DIRECT = ("http", "wsp")
 _BY_GATEWAY = (*_DIRECT, "https")
@@ -93,6 +96,7 @@ class WspCarrier:
         self._user_agent = user_agent
         self._headers: Headers = (accept("*/*"), text_header("User-Agent", user_agent))
         self._link: _Link | None = None
+        self._used = 0.0
         self._session: ClientSession | None = None
         self._unit = secrets.randbelow(0x100)
 
@@ -135,7 +139,10 @@ class WspCarrier:
         uri = self._aim(url)
         post = wsp.Post(uri, content_type, body, self._headers if self._connectionless else ())
         post.encode()  # what cannot be written is said before anything is sent
-        end = time.monotonic() + self._timeout
+        now = time.monotonic()
+        if now - self._used > KEPT:
+            self.close()
+        self._used, end = now, now + self._timeout
         try:
             exchange = self._exchange_unit if self._connectionless else self._exchange_method
             reply = exchange(post, end)
