@@ -69,7 +69,7 @@ class ElementaryFiles:
 
     def read_binary(self, at: Selection, offset: int, length: int) -> bytes:
         """Read `length` octets, 256 for up to so many. Raises `FileError`."""
-        file = self._file(at, Operation.READ, Structure.TRANSPARENT)
+        file = self.file(at, Operation.READ, Structure.TRANSPARENT)
         if offset >= file.size:
             raise FileError(SW.WRONG_P1_P2, "the offset is behind the end")
         if length != 256 and offset + length > file.size:
@@ -78,7 +78,7 @@ class ElementaryFiles:
 
     def update_binary(self, at: Selection, offset: int, octets: bytes) -> None:
         """Overwrite octets."""
-        file = self._file(at, Operation.UPDATE, Structure.TRANSPARENT)
+        file = self.file(at, Operation.UPDATE, Structure.TRANSPARENT)
         if offset >= file.size:
             raise FileError(SW.WRONG_P1_P2, "the offset is behind the end")
         if offset + len(octets) > file.size or not octets:
@@ -90,7 +90,7 @@ class ElementaryFiles:
 
     def read_record(self, at: Selection, number: int, mode: int) -> bytes:
         """Read a record; NEXT and PREVIOUS move the record pointer."""
-        file = self._file(at, Operation.READ, Structure.LINEAR, Structure.CYCLIC)
+        file = self.file(at, Operation.READ, Structure.LINEAR, Structure.CYCLIC)
         number = self._record(at, file, number, mode)
         if mode != Mode.ABSOLUTE:
             at.record = number
@@ -98,7 +98,7 @@ class ElementaryFiles:
 
     def update_record(self, at: Selection, number: int, mode: int, octets: bytes) -> None:
         """Overwrite a record; in a cyclic file the oldest becomes the first. Clause 11.1.6."""
-        file = self._file(at, Operation.UPDATE, Structure.LINEAR, Structure.CYCLIC)
+        file = self.file(at, Operation.UPDATE, Structure.LINEAR, Structure.CYCLIC)
         if len(octets) != file.record:
             raise FileError(SW.WRONG_LENGTH, "a record of another length")
         if file.structure is Structure.CYCLIC:
@@ -118,7 +118,7 @@ class ElementaryFiles:
 
         Gives the sum and what was added.
         """
-        file = self._file(at, Operation.INCREASE, Structure.CYCLIC)
+        file = self.file(at, Operation.INCREASE, Structure.CYCLIC)
         if not 1 <= len(octets) <= min(file.record, 127):
             raise FileError(SW.WRONG_LENGTH, "more octets than a record has")
         total = int.from_bytes(self._records(file)[0], "big") + int.from_bytes(octets, "big")
@@ -135,7 +135,7 @@ class ElementaryFiles:
         the two first octets of `data` say how and from which offset. Raises `FileError` (6282)
         where none does.
         """
-        file = self._file(at, Operation.READ, Structure.LINEAR, Structure.CYCLIC)
+        file = self.file(at, Operation.READ, Structure.LINEAR, Structure.CYCLIC)
         offset, first = 0, None
         if mode == 6:
             mode, offset, first, data = _indication(data)
@@ -156,7 +156,7 @@ class ElementaryFiles:
         `kind` is 0 from the beginning, 1 from the end backwards, 2 and 3 from the next and the
         previous record on. Gives the number, None where none does.
         """
-        file = self._file(at, Operation.READ, Structure.LINEAR)
+        file = self.file(at, Operation.READ, Structure.LINEAR)
         last = file.records
         orders = {
             0: range(1, last + 1),
@@ -177,12 +177,12 @@ class ElementaryFiles:
 
     def deactivate(self, at: Selection) -> None:
         """Invalidate a file until it is activated. Clause 11.1.14."""
-        file = self._file(at, Operation.DEACTIVATE, *Structure, active=False)
+        file = self.file(at, Operation.DEACTIVATE, *Structure, active=False)
         self._memory.write(_STATE + file.path, bytes([DEACTIVATED]))
 
     def activate(self, at: Selection) -> None:
         """Make a file usable again. Clause 11.1.15."""
-        file = self._file(at, Operation.ACTIVATE, *Structure, active=False)
+        file = self.file(at, Operation.ACTIVATE, *Structure, active=False)
         self._memory.write(_STATE + file.path, b"")
 
     def is_active(self, file: File) -> bool:
@@ -194,6 +194,14 @@ class ElementaryFiles:
     def content(self, file: File) -> bytes:
         """Give what is in a file, whoever asks."""
         return self._memory.read(file.cell).ljust(file.size, b"\xff")
+
+    def stored(self, file: File) -> bytes:
+        """Give what was put into a file of data objects, and nothing more."""
+        return self._memory.read(file.cell)
+
+    def store(self, file: File, octets: bytes) -> None:
+        """Put other data objects into a file."""
+        self._write(file, octets)
 
     def _write(self, file: File, content: bytes) -> None:
         self._memory.write(file.cell, content)
@@ -223,7 +231,7 @@ class ElementaryFiles:
             raise FileError(SW.RECORD_NOT_FOUND, "no such record")
         return number
 
-    def _file(
+    def file(
         self, at: Selection, operation: Operation, *structures: Structure, active: bool = True
     ) -> File:
         """Give the EF that is selected; raise `FileError` if it may not be used so."""

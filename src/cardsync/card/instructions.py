@@ -10,6 +10,7 @@ from cardsync.card.authentication import Authenticator
 from cardsync.card.channels import Channel, Channels
 from cardsync.card.elementary import WRONG_LE, ElementaryFiles, Mode
 from cardsync.card.memory import Memory
+from cardsync.card.object_files import ObjectFiles
 from cardsync.card.pin import PIN1, Pins
 from cardsync.card.selection import FileError, Occurrence, Selection
 from cardsync.card.tree import File
@@ -26,6 +27,7 @@ _BY_IDENTIFIER, _PARENT, _BY_NAME, _FROM_MF, _FROM_CURRENT = 0x00, 0x03, 0x04, 0
 _GSM_CONTEXT, _USIM_CONTEXT = 0x80, 0x81
 _UST, _GSM_ACCESS, _GSM_SECURITY = "6F38", 27, 38
 _TERMINAL_CAPABILITY = 0xA9
+_IN_BLOCKS = {Ins.RETRIEVE_DATA, Ins.SET_DATA}
 WRONG_NAME_LENGTH = 0x6A87  # Lc inconsistent with P1 and P2
 NOT_SUPPORTED_CONTEXT = 0x9864  # TS 31.102 clause 7.3
 
@@ -46,6 +48,7 @@ class Instructions:
     def __init__(self, memory: Memory, pins: Pins | None = None) -> None:
         self.pins = pins or Pins(memory)
         self.files = ElementaryFiles(memory, self.pins)
+        self.objects = ObjectFiles(self.files)
         self.authenticator = Authenticator(memory)
         self.reset()
 
@@ -57,6 +60,8 @@ class Instructions:
     def do(self, channel: Channel, apdu: CommandApdu, *, exact: bool) -> ResponseApdu | None:
         """Do an instruction; None for one that is not of a file system."""
         handler = self._HANDLERS.get(apdu.ins)
+        if apdu.ins not in _IN_BLOCKS:
+            channel.selection.transfer = None
         return None if handler is None else handler(self, channel, apdu, exact)
 
     def at(self, selection: Selection, apdu: CommandApdu) -> ResponseApdu | None:
@@ -167,6 +172,15 @@ class Instructions:
         self.files.activate(_named(channel.selection, apdu))
         return _OK
 
+    def _retrieve_data(self, channel: Channel, apdu: CommandApdu, exact: bool) -> ResponseApdu:
+        """RETRIEVE DATA. Clause 11.3.1."""
+        return self.objects.retrieve(channel.selection, apdu, exact=exact)
+
+    def _set_data(self, channel: Channel, apdu: CommandApdu, exact: bool) -> ResponseApdu:
+        """SET DATA. Clause 11.3.2."""
+        del exact
+        return self.objects.set(channel.selection, apdu)
+
     # PINs
 
     def _pin(self, channel: Channel, apdu: CommandApdu, exact: bool) -> ResponseApdu:
@@ -243,6 +257,8 @@ class Instructions:
         Ins.UPDATE_RECORD: _update_record,
         Ins.SEARCH_RECORD: _search_record,
         Ins.INCREASE: _increase,
+        Ins.RETRIEVE_DATA: _retrieve_data,
+        Ins.SET_DATA: _set_data,
         Ins.DEACTIVATE_FILE: _deactivate,
         Ins.ACTIVATE_FILE: _activate,
         Ins.VERIFY_PIN: _pin,

@@ -13,14 +13,14 @@ from typing import Any
 
 from cardsync.card import access
 from cardsync.card.tree import File, Structure, Tree
-from cardsync.errors import ConfigError
+from cardsync.errors import ConfigError, PeerError
 from cardsync.octets import tlv
 
 _DIRECTORY_ACCESS = "ADM1 ADM1"
 _DIRECTORY_KEYS = {"path", "name", "files", "aid", "label"}
 _FILE_KEYS = {
     "id", "name", "size", "record", "records", "cyclic", "short", "access", "content", "blank",
-    "made", "link",
+    "made", "link", "objects",
 }  # fmt: skip
 MADE = frozenset(
     {
@@ -119,6 +119,9 @@ class _Reading:
             if made not in MADE:
                 raise ConfigError(f"{file.path}: made = {made!r} is none of {', '.join(MADE)}")
             self._made[file.path] = made
+        if file.structure is Structure.BER_TLV:
+            self._objects(file, one)
+            return
         blank = _hex(one.get("blank", ""), file.path).ljust(file.record, b"\xff")
         content = one.get("content", [])
         if isinstance(content, str):
@@ -130,6 +133,17 @@ class _Reading:
             raise ConfigError(f"{file.path}: the content is longer than {file.size} octets")
         if octets.strip(b"\xff"):
             self._contents[file.path] = octets
+
+    def _objects(self, file: File, one: Mapping[str, Any]) -> None:
+        """Note the data objects of a file; there is no filling behind them."""
+        octets = _hex(one.get("content", ""), file.path)
+        try:
+            tlv.decode_all(octets)
+        except PeerError as exc:
+            raise ConfigError(f"{file.path}: the content is no row of data objects") from exc
+        if len(octets) > file.size:
+            raise ConfigError(f"{file.path}: the content is longer than {file.size} octets")
+        self._contents[file.path] = octets
 
     def _of_profile(self, tree: Tree, rules: list[bytes]) -> None:
         """Make what follows from the profile alone."""
@@ -176,7 +190,7 @@ def _sized(
         one = rows[file.link][1]
     record = record or _number(one, "record", file.path)
     count = count or _number(one, "records", file.path)
-    structure = Structure.TRANSPARENT
+    structure = Structure.BER_TLV if one.get("objects") else Structure.TRANSPARENT
     if record:
         structure = Structure.CYCLIC if one.get("cyclic") else Structure.LINEAR
     size = record * count or _number(one, "size", file.path)

@@ -37,6 +37,7 @@ class Selection:
         self.file: File | None = None
         self.record = 0  # of the EF; 0 while none was used
         self.application: File | None = None
+        self.transfer: object = None  # of a data object, in blocks
 
     @property
     def target(self) -> File:
@@ -135,5 +136,5 @@ class Selection:
             self.application = self._tree.application(found.path) or self.application
         else:
             self.directory, self.file = self._tree.files[found.parent], found
-        self.record = 0
+        self.record, self.transfer = 0, None
         return found

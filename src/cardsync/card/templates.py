@@ -12,11 +12,17 @@ from cardsync.octets import tlv
 
 _DATA_CODING = 0x21
 _CHARACTERISTICS = b"\x71"  # all supply voltages, the clock may be stopped. Clause 11.1.1.4.6.1
+_OBJECTS = b"\x01"  # of a file of data objects: coded by DER. Clause 11.1.1.4.6
 _TERMINAL_CAPABILITY = b"\x01"  # it is supported. Clause 11.1.1.4.6.6
 ACTIVATED, DEACTIVATED = 0x05, 0x04
 _SIM_CHARACTERISTICS, _CHV1_DISABLED = 0x31, 0x80
 _SIM_MF, _SIM_DF, _SIM_EF = 0x01, 0x02, 0x04
-_SIM_STRUCTURES = {Structure.TRANSPARENT: 0, Structure.LINEAR: 1, Structure.CYCLIC: 3}
+_SIM_STRUCTURES = {
+    Structure.TRANSPARENT: 0,
+    Structure.LINEAR: 1,
+    Structure.CYCLIC: 3,
+    Structure.BER_TLV: 0,  # a SIM has none; it cannot be read as one
+}
 _SIM_LEVELS = {PIN1: 0x1, PIN2: 0x2, ADM1: 0x4}
 _SIM_ALWAYS, _SIM_NEVER = 0x0, 0xF
 _INCREASE_ALLOWED = 0x40
@@ -32,6 +38,9 @@ def control_parameters(file: File, rules: str, state: int, pins: Mapping[int, Pi
         if file.path == MF:
             special += tlv.encode(0x87, _TERMINAL_CAPABILITY)
         body += tlv.encode(0xA5, special)
+    if file.structure is Structure.BER_TLV:
+        size = file.size.to_bytes(2, "big")
+        body += tlv.encode(0xA5, tlv.encode(0x84, _OBJECTS) + tlv.encode(0x86, size))
     body += tlv.encode(0x8A, bytes([state]))
     body += tlv.encode(0x8B, bytes.fromhex(rules) + bytes([file.rule]))
     if file.directory:

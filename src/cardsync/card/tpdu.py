@@ -20,6 +20,7 @@ _OUTGOING = {
     Ins.STATUS,
     Ins.FETCH,
     Ins.GET_DATA,
+    Ins.RETRIEVE_DATA,
     Ins.MANAGE_CHANNEL,
     _GET_CHALLENGE,
 }

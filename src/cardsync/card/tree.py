@@ -26,6 +26,7 @@ class Structure(IntEnum):
     TRANSPARENT = 0x41
     LINEAR = 0x42
     CYCLIC = 0x46
+    BER_TLV = 0x79
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class File:
             return
         if not 1 <= self.size <= 0xFFFF or not 0 <= self.record <= 255 or not 0 <= self.short <= 30:
             raise ConfigError(f"{self.path}: a size, record length or short identifier is too much")
-        if (self.structure is Structure.TRANSPARENT) is not (self.record == 0):
+        if (self.structure in {Structure.LINEAR, Structure.CYCLIC}) is not (self.record > 0):
             raise ConfigError(f"{self.path}: a file of records, and no other, has a record length")
         if self.record and (self.size % self.record or self.size // self.record > 254):
             raise ConfigError(f"{self.path}: 1 to 254 whole records are expected")

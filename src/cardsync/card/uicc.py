@@ -17,6 +17,7 @@ from cardsync.card.files import MF, cell
 from cardsync.card.instructions import Instructions
 from cardsync.card.management import LocalManagement, is_by_name, is_selection
 from cardsync.card.memory import Memory
+from cardsync.card.object_files import MORE_AVAILABLE, MORE_EXPECTED
 from cardsync.card.registry import CardState
 from cardsync.card.remote_files import RemoteFiles
 from cardsync.card.requester import Requester
@@ -41,7 +42,7 @@ _MOST_WAITING = 32  # commands that the terminal has not fetched; with more it i
 _PENDING = 0x91
 _WHATEVER = 256
 _NO_SECURE_MESSAGING = 0x6882
-_PROPRIETARY = {Ins.INCREASE, Ins.TERMINAL_CAPABILITY}
+_PROPRIETARY = {Ins.INCREASE, Ins.TERMINAL_CAPABILITY, Ins.RETRIEVE_DATA, Ins.SET_DATA}
 """Instructions upon files whose class is 8X; all others have 0X. Clause 10.1.2."""
 
 
@@ -102,9 +103,13 @@ class Uicc:
             response = ResponseApdu(status_word(exc))
         if apdu.cla == SIM:
             response = ResponseApdu(translated(response.sw, apdu.ins), response.data)
-        if response.sw == SW.OK and self._profiled:
+        if not self._profiled:
+            return response
+        if response.sw == SW.OK:
             return ResponseApdu(self._session.status_word, response.data)
-        return response
+        waits = self._session.status_word >> 8 == _PENDING
+        in_blocks = response.sw in {MORE_AVAILABLE, MORE_EXPECTED}
+        return ResponseApdu(response.sw + (in_blocks and waits), response.data)
 
     def _instruction(self, apdu: CommandApdu, exact: bool) -> ResponseApdu:
         if apdu.cla == SIM:

@@ -36,8 +36,10 @@ class Ins(IntEnum):
     GET_RESPONSE = 0xC0
     ENVELOPE = 0xC2
     GET_DATA = 0xCA
+    RETRIEVE_DATA = 0xCB
     UPDATE_BINARY = 0xD6
     PUT_KEY = 0xD8
+    SET_DATA = 0xDB
     UPDATE_RECORD = 0xDC
     STORE_DATA = 0xE2
     DELETE = 0xE4
