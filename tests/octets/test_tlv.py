@@ -87,9 +87,10 @@ def test_one_after_the_other_from_a_reader() -> None:
 
 
 @pytest.mark.parametrize("octets", ["00", "8000", "FF00", "81", "8102", "810201", "7F", "7FFE",
-                                    "7FFE01", "7FFE0101", "8180", "8B81", "8B8280"])  # fmt: skip
+                                    "7FFE01", "7FFE0101", "7F000000", "7F80000101", "8180", "8B81",
+                                    "8B8280"])  # fmt: skip
 def test_comprehension_tlvs_that_are_none(octets: str) -> None:
-    """00, 80 and FF are no tags (clause 7.1.1.1); what ends too early is refused."""
+    """00, 80 and FF are no tags (clause 7.1.1.1), nor is 0 in three octets; what ends too early."""
     with pytest.raises(PeerError):
         list(tlv.walk_comprehension(bytes.fromhex(octets)))
 
@@ -101,7 +102,9 @@ def test_a_length_in_too_many_octets(octets: str) -> None:
         list(tlv.walk_comprehension(bytes.fromhex(octets)))
 
 
-@pytest.mark.parametrize(("tag", "three_octets"), [(0, False), (0x7F, False), (0x8000, True)])
+@pytest.mark.parametrize(
+    ("tag", "three_octets"), [(0, False), (0x7F, False), (0, True), (0x8000, True)]
+)
 def test_a_tag_that_cannot_be_written(tag: int, three_octets: bool) -> None:
     """One octet holds 1 to 7E, three hold 1 to 7FFF."""
     with pytest.raises(LocalError):

@@ -127,6 +127,8 @@ def split_comprehension(data: bytes) -> Iterator[tuple[int, bool, bool, bytes]]:
                 raise ShortInput(position, 2, end - position)
             tag, flag = data[position] << 8 | data[position + 1], 0x8000
             position += 2
+            if not tag & ~flag:
+                raise PeerError(f"7F{tag:04X} at offset {position - 3} is no COMPREHENSION-TLV tag")
         length = data[position] if position < end else 0x80
         position += 1
         if length >= 0x80:
