@@ -238,11 +238,13 @@ class Stub(Synchronization):
     def __init__(self, outcome: Reply | Exception) -> None:
         self.outcome = outcome
 
-    def serve(self, body: bytes, content_type: str, query: str | None) -> Reply:
+    def serve(
+        self, body: bytes, content_type: str, query: str | None, mac: str | None = None
+    ) -> Reply:
         """Do as told."""
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return Reply(200, content_type, body + (query or "").encode())
+        return Reply(200, content_type, body + (query or "").encode() + (mac or "").encode())
 
 
 def call(

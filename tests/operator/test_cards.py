@@ -92,7 +92,7 @@ def test_sealed_keys_cannot_be_moved_to_another_card(cards: Cards, database: Dat
 
 def test_secrets_are_not_shown(cards: Cards) -> None:
     """Neither a key set nor the master key shows its octets."""
-    shown = repr(cards.key_set(ICCID, 1)) + repr(cards._master)
+    shown = repr(cards.key_set(ICCID, 1)) + repr(cards.master)
 
     assert KIC.hex() not in shown
     assert repr(KIC) not in shown

@@ -777,7 +777,7 @@ def test_kill_9(play: Callable[..., None], server: str) -> None:
     async def scenario(world: World) -> None:
         names = [f"message {number}" for number in range(30)]
         world.enqueue(*names)
-        key = world.cards._master.octets.hex()
+        key = world.cards.master.octets.hex()
         for wanted in (5, 15):
             offset = str(world.clock.offset.total_seconds())
             child = await asyncio.create_subprocess_exec(
@@ -924,7 +924,7 @@ def test_a_database_that_goes_away(play: Callable[..., None], server: str) -> No
 
     async def scenario(world: World) -> None:
         with Database(make_conninfo(server, application_name="victim"), size=2) as database:
-            cards = Cards(database, world.cards._master)
+            cards = Cards(database, world.cards.master)
             centre = MessageCentre(world.smsc.host, world.smsc.port, "gateway", "secret", NUMBER)
             async with world.running(Gateway(database, cards, centre, poll=0.5)):
                 world.enqueue("first")

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cardsync.errors import LocalError
 from cardsync.octets.semi import swapped
-from cardsync.operator.store import credentials, devices
+from cardsync.operator.store import devices
 from cardsync.operator.store.cards import Cards
+from cardsync.operator.store.credentials import Accounts
 from cardsync.operator.store.database import Database
 from cardsync.operator.store.datastore import PostgresDatastore
 from cardsync.operator.store.records import Place
@@ -24,7 +26,7 @@ from cardsync.ota.token import build_token, derive_token_key
 from cardsync.syncml import auth, codec, record
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
 from cardsync.syncml.devinf import DevInf
-from cardsync.syncml.elements import AlertCode, Meta
+from cardsync.syncml.elements import AlertCode, Meta, Status, Version
 from cardsync.syncml.events import SessionResult
 from cardsync.syncml.memory import MemoryClientDatastore
 from cardsync.syncml.record import Application, Parameter
@@ -51,6 +53,7 @@ class Operator:
     bodies: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.accounts = Accounts(self.cards.master)
         self.workers = [
             Synchronization(self.database, self.cards, lambda: self.now) for _ in range(2)
         ]
@@ -405,8 +408,8 @@ def test_message_out_of_turn(operator: Operator) -> None:
 def test_user_with_password(operator: Operator) -> None:
     """A peer without a card has a user and a password; its devices are its own."""
     with operator.database.transaction() as connection:
-        credentials.set_password(connection, "lab", b"secret")
-        credentials.set_password(connection, "other", b"secret")
+        operator.accounts.set_password(connection, "lab", b"secret")
+        operator.accounts.set_password(connection, "other", b"secret")
     for user in ("lab", "other"):
         account = auth.Account(auth.Scheme.BASIC, user, b"secret")
         result = run(operator, session(operator, device(applications(300)), REFRESH, account))
@@ -417,6 +420,91 @@ def test_user_with_password(operator: Operator) -> None:
 
     assert 401 == refusal.status
     assert [(f"lab: {IMEI}",), (f"other: {IMEI}",)] == names
+
+
+def lab(operator: Operator, scheme: auth.Scheme, nonce: bytes = b"") -> auth.Account:
+    """Make the account of a user without a card, and what the user shows."""
+    with operator.database.transaction() as connection:
+        operator.accounts.set_password(connection, "lab", b"secret")
+    return auth.Account(scheme, "lab", b"secret", nonce)
+
+
+@pytest.mark.parametrize("version", Version)
+def test_user_with_a_digest(operator: Operator, version: Version) -> None:
+    """MD5: the first digest lacks the nonce, the second one has it, and it is good once."""
+    account, store = lab(operator, auth.Scheme.MD5), device(applications(3))
+    told = run(operator, session(operator, store, REFRESH, account, version=version))
+    anew = run(operator, session(operator, store, TWO_WAY, account, version=version))
+
+    assert (200, 3, 200, 3) == (told.status, told.round_trips, anew.status, anew.round_trips)
+    assert [(f"lab: {IMEI}", 2)] == operator.rows("SELECT name, proofs FROM device")
+
+
+def test_digest_that_was_seen_is_refused(operator: Operator) -> None:
+    """Whoever repeats the credentials of a session in one of his own gets a new challenge."""
+    account, store = lab(operator, auth.Scheme.MD5), device(applications(3))
+    told = run(operator, session(operator, store, REFRESH, account))
+    shown = codec.decode(operator.bodies[-told.round_trips :][1], codec.WBXML)
+    stolen = replace(shown, header=replace(shown.header, session_id="999", msg_id=1))
+    reply = operator.post(URL, codec.encode(stolen, codec.WBXML))
+    status = codec.decode(reply.body, codec.WBXML).commands[0]
+
+    assert isinstance(status, Status)
+    assert status.chal is not None
+    assert (401, auth.Scheme.MD5) == (status.code, auth.read_challenge(status.chal).scheme)
+
+
+def test_wrong_digests_leave_nothing_behind(operator: Operator) -> None:
+    """A wrong password, an unknown user: 401, and no row."""
+    lab(operator, auth.Scheme.MD5)
+    for user in ("lab", "nobody"):
+        account = auth.Account(auth.Scheme.MD5, user, b"guess")
+        refusal = run(operator, session(operator, device(applications(3)), REFRESH, account))
+        assert 401 == refusal.status
+    account = auth.Account(auth.Scheme.MD5, "nul\0", b"guess")
+    client = session(operator, device({}), REFRESH, account)
+
+    assert 400 == operator.post(URL, client.data_to_send() or b"").status
+    assert [] == operator.rows("SELECT name FROM device")
+
+
+def test_mac_beside_the_message(operator: Operator) -> None:
+    """`x-syncml-hmac` over the message: refused with a nonce, taken with it, once."""
+    account = lab(operator, auth.Scheme.MAC)
+    client = session(operator, device(applications(3)), REFRESH, put_devinf=False)
+    bare = codec.decode(client.data_to_send() or b"", codec.WBXML)
+    codes = []
+    for number in ("1", "2", "3"):
+        header = replace(bare.header, cred=None, session_id=number)
+        body = codec.encode(replace(bare, header=header), codec.WBXML)
+        mac = auth.write_hmac(account, body)
+        reply = operator.workers[0].serve(body, codec.WBXML, "", mac)
+        status = codec.decode(reply.body, codec.WBXML).commands[0]
+        assert isinstance(status, Status)
+        assert status.chal is not None
+        assert "syncml:auth-MAC" == status.chal.meta.type
+        nonce = base64.b64decode(status.chal.meta.next_nonce or "")
+        codes.append(status.code)
+        if number == "1":
+            account = replace(account, nonce=nonce)
+
+    assert [407, 212, 407] == codes
+    assert [(f"lab: {IMEI}",)] == operator.rows("SELECT name FROM device")
+
+
+def test_passwords_are_sealed(operator: Operator) -> None:
+    """The database alone does not tell a password; what cannot be an account is refused."""
+    lab(operator, auth.Scheme.BASIC)
+    ((sealed,),) = operator.rows("SELECT sealed FROM credential")
+    refused = [("a:b", b"x"), ("", b"x"), ("a\n", b"x"), ("a", b""), ("a" * 65, b"x")]
+
+    assert b"secret" not in bytes(sealed)
+    with operator.database.transaction() as connection:
+        for user, password in refused:
+            with pytest.raises(LocalError):
+                operator.accounts.set_password(connection, user, password)
+        assert operator.accounts.remove(connection, "lab")
+        assert not operator.accounts.remove(connection, "lab")
 
 
 @pytest.mark.parametrize(

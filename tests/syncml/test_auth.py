@@ -13,6 +13,7 @@ from cardsync.syncml.auth import (
     check_hmac,
     credential,
     digest,
+    hmac_user,
     proof,
     read_challenge,
     write_challenge,
@@ -63,7 +64,7 @@ def test_md5_of_1_0_is_plain() -> None:
 @pytest.mark.parametrize("version", Version)
 def test_a_proof_matches_its_password_alone(version: Version) -> None:
     """Both schemes, each version; the nonce belongs to the digest."""
-    for scheme in Scheme:
+    for scheme in (Scheme.BASIC, Scheme.MD5):
         account = Account(scheme, "u", b"secret", b"nonce")
         shown = proof(header(credential(account, version), "u"))
         assert shown is not None
@@ -133,3 +134,21 @@ def test_secrets_do_not_show() -> None:
 
     assert "secret" not in shown
     assert "nonce" not in shown.replace("'nonce'", "")
+
+
+def test_mac_is_asked_for_by_a_server_alone() -> None:
+    """OMA DM Security 1.2 clause 5.4: the name of the scheme, beside the message, never in it."""
+    chal = write_challenge(Challenge(Scheme.MAC, b"n"))
+
+    assert Chal(Meta(format="b64", type="syncml:auth-MAC", next_nonce="bg==")) == chal
+    for refused in (lambda: read_challenge(chal), lambda: proof(header(Cred(b"", chal.meta)))):
+        with pytest.raises(PeerError) as caught:
+            refused()
+        assert 406 == caught.value.answer
+
+
+def test_user_of_a_mac() -> None:
+    """The name is read before anything is checked, with or without quotes; none is empty."""
+    assert "u" == hmac_user('algorithm=MD5, username="u", mac=x')
+    assert "u" == hmac_user("username=u")
+    assert "" == hmac_user("nothing")

@@ -17,7 +17,7 @@ import anyio.to_thread
 import psycopg
 
 from cardsync.operator.synchronization import Reply, Synchronization
-from cardsync.syncml import codec
+from cardsync.syncml import auth, codec
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -58,7 +58,13 @@ class Endpoint:
                 body = await _read(receive)
             if body is None:
                 return  # the other side is gone
-            reply = await self.serve(body, content_type, scope["query_string"].decode("latin-1"))
+            mac = dict(scope["headers"]).get(auth.HMAC_HEADER.encode())
+            reply = await self.serve(
+                body,
+                content_type,
+                scope["query_string"].decode("latin-1"),
+                None if mac is None else mac.decode("latin-1"),
+            )
         except _Refused as refusal:
             reply, headers = refusal.reply, (*refusal.headers, (b"connection", b"close"))
         except TimeoutError:
@@ -78,11 +84,13 @@ class Endpoint:
         reply = await self.serve(body, content_type, query)
         return reply.status, reply.content_type, reply.body
 
-    async def serve(self, body: bytes, content_type: str, query: str | None) -> Reply:
+    async def serve(
+        self, body: bytes, content_type: str, query: str | None, mac: str | None = None
+    ) -> Reply:
         """Serve a message; what goes wrong inside is a status too."""
         try:
             return await anyio.to_thread.run_sync(
-                self._synchronization.serve, body, content_type, query, limiter=self._limiter
+                self._synchronization.serve, body, content_type, query, mac, limiter=self._limiter
             )
         except psycopg.OperationalError as error:
             _LOG.warning("the database is not available: %s", type(error).__name__)

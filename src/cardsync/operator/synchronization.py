@@ -7,7 +7,8 @@ gets the reply that was kept. Who is on the other side is shown by
 - a card: user is the device's own name (the LocURI of Source, "IMEI:..."), password the base64
   of a one-time token. The token names the card and the database that the session may touch. An
   unknown device is registered, and the card is noted to be in it;
-- a user with a password; the devices of one user are apart from those of all others.
+- a user with a password, as it stands, as a digest (MD5) or as a MAC beside the message; the
+  devices of one user are apart from those of all others.
 """
 
 import base64
@@ -17,9 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import psycopg
+
 from cardsync.errors import PeerError
-from cardsync.operator.store import credentials, devices, sessions
+from cardsync.operator.store import devices, sessions
 from cardsync.operator.store.cards import Cards
+from cardsync.operator.store.credentials import Accounts
 from cardsync.operator.store.database import Connection, Database
 from cardsync.operator.store.datastore import PostgresDatastore
 from cardsync.operator.store.records import Place
@@ -36,6 +40,7 @@ DATABASES = ("devman",)
 MAX_MESSAGE = 256 * 1024
 """Octets of a message that we announce to take (MaxMsgSize)."""
 
+_TEXT = "text/plain; charset=utf-8"
 _UNSUPPORTED = 415
 _ID_DIGITS = 19  # of a number that PostgreSQL's bigint certainly holds
 _KEY = 8
@@ -64,12 +69,16 @@ class Synchronization:
     ) -> None:
         self._database = database
         self._cards = cards
+        self._accounts = Accounts(cards.master)
         self._clock = clock
 
-    def serve(self, body: bytes, content_type: str, query: str | None) -> Reply:
+    def serve(
+        self, body: bytes, content_type: str, query: str | None, mac: str | None = None
+    ) -> Reply:
         """Serve one message. `query` is that of the URL: it carries our key of the session.
 
         It is None where the carrier has no URL: then the key stands in the target of the message.
+        `mac` is what came beside the message as `x-syncml-hmac`.
 
         What is no SyncML message is answered 400, another content type 415.
         """
@@ -77,24 +86,37 @@ class Synchronization:
             message = codec.decode(body, content_type)
         except PeerError as error:
             status = _UNSUPPORTED if error.answer == _UNSUPPORTED else 400
-            return Reply(status, "text/plain; charset=utf-8", f"{error}\n".encode())
-        with self._database.transaction() as connection:
-            exchange = _Exchange(connection, self._cards, self._clock(), message)
-            return exchange.run(body, codec.media_type(content_type), query)
+            return Reply(status, _TEXT, f"{error}\n".encode())
+        try:
+            with self._database.transaction() as connection:
+                now = self._clock()
+                exchange = _Exchange(connection, self._cards, now, message, self._accounts, mac)
+                return exchange.run(body, codec.media_type(content_type), query)
+        except psycopg.DataError:  # a NUL, or half a surrogate pair, in one of its names
+            return Reply(400, _TEXT, b"a character that no name may have\n")
 
 
 class _Exchange:
     """One message and its reply, within one transaction."""
 
     def __init__(
-        self, connection: Connection, cards: Cards, now: datetime, message: Message
+        self,
+        connection: Connection,
+        cards: Cards,
+        now: datetime,
+        message: Message,
+        accounts: Accounts,
+        mac: str | None,
     ) -> None:
         self._connection = connection
         self._cards = cards
         self._now = now
         self._message = message
         self._header = message.header
-        self._name = _device_name(message)
+        self._accounts = accounts
+        self._mac = mac
+        self._body = b""
+        self._name = _device_name(message, mac)
         self._device = 0
         self._known = False
         self._key = ""
@@ -104,7 +126,7 @@ class _Exchange:
 
     def run(self, body: bytes, content_type: str, query: str | None) -> Reply:
         """Serve the message, or give the reply that it got before."""
-        digest = fingerprint(body)
+        self._body, digest = body, fingerprint(body)
         devices.lock(self._connection, self._header.source.uri)
         session = self._session(digest, query)
         if session and (session.message, session.digest) == (self._header.msg_id, digest):
@@ -130,12 +152,15 @@ class _Exchange:
         if query is None:
             query = header.target.uri.partition("?")[2]
         number, _, key = query.rpartition(".")
-        named = number.isdecimal() and len(number) < _ID_DIGITS
-        device = int(number) if named else devices.find(self._connection, self._name)
+        device = devices.find(self._connection, self._name)
+        if key and header.msg_id > 1:
+            named = number.isdecimal() and len(number) < _ID_DIGITS
+            place = int(number) if named else device
+            session = place and sessions.load(self._connection, place, key, header.source.uri)
+            if session:
+                return session
         if device is None:
             return None
-        if key and header.msg_id > 1:
-            return sessions.load(self._connection, device, key, header.source.uri)
         self._device, self._known = device, True
         return sessions.repeated(self._connection, device, header.session_id, header.msg_id, digest)
 
@@ -171,23 +196,46 @@ class _Exchange:
 
     def _authenticate(self, proof: auth.Proof | None, device: str) -> auth.AuthResult:
         """Judge what was shown: a card's token under the device's name, or a user's password."""
-        if proof is None or proof.scheme is not auth.Scheme.BASIC:
+        if proof is None and self._mac is None:
             return _REFUSED
+        scheme = proof.scheme if proof else auth.Scheme.MAC
+        user = proof.user if proof else auth.hmac_user(self._mac or "")
+        challenge = self._challenge(scheme, user, device)
         try:
-            password = _card_password(proof, device)
-            if password is not None:
-                identity = self._by_token(password)
-            else:
-                credentials.check(self._connection, proof.user, proof.secret)
-                identity = proof.user
+            identity = self._judge(proof, user, device, challenge)
         except PeerError:
-            return _REFUSED
+            return auth.AuthResult(ok=False, challenge=challenge)
         if not self._known:
             devices.register(self._connection, self._device, self._name, self._now)
             self._known = True
         if self._iccid is not None:
             devices.pair(self._connection, self._device, self._iccid, self._now)
-        return auth.AuthResult(ok=True, identity=identity)
+        if scheme is auth.Scheme.BASIC:
+            return auth.AuthResult(ok=True, identity=identity)
+        devices.note_proof(self._connection, self._device)
+        challenge = self._challenge(scheme, user, device)
+        return auth.AuthResult(ok=True, identity=identity, challenge=challenge)
+
+    def _challenge(self, scheme: auth.Scheme, user: str, device: str) -> auth.Challenge:
+        """Ask for the same again; a digest is made with a nonce that is good for one success."""
+        if scheme is auth.Scheme.BASIC:
+            return _CHALLENGE
+        known = self._device if self._known else None
+        return auth.Challenge(scheme, self._accounts.nonce(self._connection, user, device, known))
+
+    def _judge(
+        self, proof: auth.Proof | None, user: str, device: str, challenge: auth.Challenge
+    ) -> str:
+        """Say who it is; raises `PeerError`."""
+        if proof is None:
+            value, nonce = self._mac or "", challenge.nonce
+            self._accounts.check_message(self._connection, value, user, nonce, self._body)
+            return user
+        password = _card_password(proof, device)
+        if password is not None:
+            return self._by_token(password)
+        self._accounts.check(self._connection, proof, challenge.nonce)
+        return user
 
     def _by_token(self, password: bytes) -> str:
         try:
@@ -267,9 +315,11 @@ def _anchor(now: datetime) -> str:
     return base64.urlsafe_b64encode(milliseconds.to_bytes(4, "big")).decode().rstrip("=")
 
 
-def _device_name(message: Message) -> str:
+def _device_name(message: Message, mac: str | None) -> str:
     """Name a device; one that shows a user's password is that user's own."""
     name = message.header.source.uri
+    if mac is not None and message.header.cred is None:
+        return f"{auth.hmac_user(mac)}: {name}"
     try:
         proof = auth.proof(message.header)
     except PeerError:
@@ -282,8 +332,12 @@ def _device_name(message: Message) -> str:
 def _card_password(proof: auth.Proof, device: str) -> bytes | None:
     """Give what was shown as the password of the device itself; None if a user showed it.
 
+    A digest is always that of a user.
+
     The name of a device has a colon in it, at which the pair was parted too early.
     """
+    if proof.scheme is not auth.Scheme.BASIC:
+        return None
     pair, user = proof.user.encode() + b":" + proof.secret, device.encode() + b":"
     return pair.removeprefix(user) if pair.startswith(user) else None
 

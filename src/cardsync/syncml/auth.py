@@ -23,10 +23,14 @@ _HMAC_FIELD = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))\s*(?:,|$)')
 
 
 class Scheme(Enum):
-    """How the password is shown; the value is the type of a Cred or a Chal."""
+    """How the password is shown; the value is the type of a Cred or a Chal.
+
+    A MAC stands beside the message, never in a Cred: a server alone asks for it.
+    """
 
     BASIC = "syncml:auth-basic"
     MD5 = "syncml:auth-md5"
+    MAC = "syncml:auth-mac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ def proof(header: SyncHdr) -> Proof | None:
     if cred is None:
         return None
     scheme = _scheme(cred.meta)
+    if scheme is Scheme.MAC:
+        raise PeerError("a MAC in the message itself", answer=StatusCode.NOT_SUPPORTED)
     shown = _shown(cred, scheme)
     if scheme is Scheme.MD5:
         return Proof(scheme, header.source.name or header.source.uri, shown, header.version)
@@ -130,7 +136,8 @@ def proof(header: SyncHdr) -> Proof | None:
 def write_challenge(challenge: Challenge) -> Chal:
     """Write a challenge for a Status."""
     nonce = base64.b64encode(challenge.nonce).decode() if challenge.nonce else None
-    return Chal(Meta(format="b64", type=challenge.scheme.value, next_nonce=nonce))
+    name = challenge.scheme.value.replace("-mac", "-MAC")  # as OMA DM Security 1.2 writes it
+    return Chal(Meta(format="b64", type=name, next_nonce=nonce))
 
 
 def read_challenge(chal: Chal) -> Challenge:
@@ -138,13 +145,15 @@ def read_challenge(chal: Chal) -> Challenge:
 
     Some old servers give a nonce as it is, and no Format with it.
     """
-    nonce = (chal.meta.next_nonce or "").encode()
+    scheme, nonce = _scheme(chal.meta), (chal.meta.next_nonce or "").encode()
+    if scheme is Scheme.MAC:
+        raise PeerError("we show no MAC", answer=StatusCode.NOT_SUPPORTED)
     try:
-        return Challenge(_scheme(chal.meta), _base64(nonce))
+        return Challenge(scheme, _base64(nonce))
     except PeerError:
         if chal.meta.format is not None:
             raise
-        return Challenge(_scheme(chal.meta), nonce)
+        return Challenge(scheme, nonce)
 
 
 def write_hmac(account: Account, body: bytes) -> str:
@@ -153,9 +162,14 @@ def write_hmac(account: Account, body: bytes) -> str:
     return f'algorithm=MD5, username="{account.user}", mac={mac}'
 
 
+def hmac_user(value: str) -> str:
+    """Read the user's name from the header of a message; nothing is checked."""
+    return _hmac_fields(value).get("username", "")
+
+
 def check_hmac(value: str, password: bytes, nonce: bytes, body: bytes) -> str:
     """Check the header of a message and give its user name. Raises PeerError (answer 401)."""
-    fields = {str(m[1]).lower(): str(m[2] or m[3] or "") for m in _HMAC_FIELD.finditer(value)}
+    fields = _hmac_fields(value)
     user, mac = fields.get("username", ""), fields.get("mac", "")
     expected = _hmac(user, password, nonce, body)
     if fields.get("algorithm", "MD5").upper() != "MD5":
@@ -163,6 +177,10 @@ def check_hmac(value: str, password: bytes, nonce: bytes, body: bytes) -> str:
     if not hmac.compare_digest(expected, mac.encode()):
         raise PeerError("HMAC does not match", answer=StatusCode.UNAUTHORIZED)
     return user
+
+
+def _hmac_fields(value: str) -> dict[str, str]:
+    return {str(m[1]).lower(): str(m[2] or m[3] or "") for m in _HMAC_FIELD.finditer(value)}
 
 
 def _hmac(user: str, password: bytes, nonce: bytes, body: bytes) -> bytes:

@@ -149,7 +149,7 @@ class _Turn:
             return self._reject(code, result.challenge)
         self._state = replace(self._state, identity=result.identity)
         self._events.append(Authenticated(result.identity))
-        if shown is None:
+        if shown is None and result.challenge is None:
             self._answer_header(StatusCode.OK)
         else:
             self._answer_header(StatusCode.AUTHENTICATED, result.challenge)

@@ -57,7 +57,7 @@ class Cards:
 
     def __init__(self, database: Database, master: MasterKey) -> None:
         self._database = database
-        self._master = master
+        self.master = master
 
     def import_card(
         self,
@@ -184,7 +184,7 @@ class Cards:
         known = {key_set.number: key_set for key_set in self._key_sets(connection, iccid)}
         changed = [one for one in key_sets if known.get(one.number) != one]
         for key_set in changed:
-            sealed = self._master.seal(_write(key_set), _owner(iccid, key_set.number))
+            sealed = self.master.seal(_write(key_set), _owner(iccid, key_set.number))
             connection.execute(
                 "INSERT INTO key_set (iccid, version, sealed) VALUES (%s, %s, %s) "
                 "ON CONFLICT (iccid, version) DO UPDATE SET sealed = excluded.sealed, "
@@ -199,7 +199,7 @@ class Cards:
             "SELECT version, sealed FROM key_set WHERE iccid = %s ORDER BY version", [iccid]
         )
         return [
-            _read(number, self._master.unseal(sealed, _owner(iccid, number)))
+            _read(number, self.master.unseal(sealed, _owner(iccid, number)))
             for number, sealed in rows
         ]
 

@@ -63,6 +63,19 @@ def register(connection: Connection, device_id: int, name: str, now: datetime) -
     )
 
 
+def proofs(connection: Connection, device_id: int) -> int:
+    """Count the digests by which this device was known."""
+    row = connection.execute(
+        "SELECT proofs FROM device WHERE device_id = %s", [device_id]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def note_proof(connection: Connection, device_id: int) -> None:
+    """Count one more."""
+    connection.execute("UPDATE device SET proofs = proofs + 1 WHERE device_id = %s", [device_id])
+
+
 def lock(connection: Connection, name: str) -> None:
     """Wait until nobody else serves the device of this name, known or not; hold it to the end."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, name])

@@ -4,6 +4,7 @@ A sealed text is one octet of version (01), the nonce (12), the ciphertext and i
 the text belongs to is authenticated with it, so that a row cannot be moved to another card.
 """
 
+import hmac
 import os
 import secrets
 import stat
@@ -60,6 +61,10 @@ class MasterKey:
                 f"what is sealed for {owner} does not open with this master key; "
                 "restore the file master.key that belongs to this database"
             ) from None
+
+    def derive(self, purpose: str) -> bytes:
+        """Give a key of 32 octets for one purpose other than sealing."""
+        return hmac.digest(self.octets, f"cardsync {purpose}".encode(), "sha256")
 
 
 def _create(path: Path) -> None:
