@@ -48,6 +48,13 @@ from cardsync.toolkit.codes import (
 from cardsync.toolkit.commands import Part, ProactiveCommand, TerminalResponse, command
 from cardsync.toolkit.data_object import DataObject, Unknown
 from cardsync.toolkit.information import Language
+from cardsync.toolkit.looks import (
+    Colour,
+    ItemTextAttributeList,
+    TextAttribute,
+    TextFormat,
+    TextSize,
+)
 from cardsync.toolkit.network import GeographicalLocationParameters
 from cardsync.toolkit.objects import Duration, TimerIdentifier, TimerValue
 from cardsync.toolkit.readers import (
@@ -67,10 +74,7 @@ from cardsync.toolkit.texts import (
     Item,
     ItemIconIdentifierList,
     ItemsNextAction,
-    ItemTextAttributeList,
     ResponseLength,
-    TextAttribute,
-    TextFormat,
     TextString,
     Tone,
 )
@@ -84,7 +88,8 @@ def may(one: DataObject) -> Part:
 NETWORK = Device.NETWORK
 NUMBER = Address("012340123456C1C2")
 ITEMS = (Item(1, "Item 1"), Item(2, "Item 2"), Item(3, "Item 3"))
-LOOK = TextFormat(0, 6, 8, 0xB4)
+GREEN_ON_YELLOW = Colour.DARK_GREEN, Colour.BRIGHT_YELLOW
+LOOK = TextFormat(0, 6, *GREEN_ON_YELLOW, size=TextSize.SMALL)
 TPDU = bytes.fromhex("0100099110325476F840F40C") + b"Test Message"
 USSD = bytes.fromhex(
     "41E19058341E9149E592D9743EA151E9945AB55EB1596D2B2C1E93CBE6333AAD5EB3DBEE373C2E9FD3EBF63B3EAF"
@@ -218,7 +223,7 @@ COMMANDS = [
             CommandType.SET_UP_MENU,
             AlphaIdentifier("Toolkit Menu 1"),
             *ITEMS,
-            TextAttribute((TextFormat(0, 14, 8, 0xB4),)),
+            TextAttribute((TextFormat(0, 14, *GREEN_ON_YELLOW, size=TextSize.SMALL),)),
             ItemTextAttributeList((LOOK, LOOK, LOOK)),
         ),
     ),

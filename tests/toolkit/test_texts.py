@@ -1,4 +1,4 @@
-"""Texts, menus, icons. TS 102 223 clauses 8.2, 8.9 to 8.11, 8.15, 8.16, 8.31, 8.32, 8.72."""
+"""Texts, menus, icons. TS 102 223 clauses 8.2, 8.9 to 8.11, 8.15, 8.16, 8.31, 8.32."""
 
 import pytest
 
@@ -9,10 +9,7 @@ from cardsync.toolkit.texts import (
     AlphaIdentifier,
     HelpRequest,
     Item,
-    ItemTextAttributeList,
-    TextAttribute,
     TextCoding,
-    TextFormat,
     TextString,
     Tone,
 )
@@ -106,21 +103,6 @@ def test_items() -> None:
 def test_tones() -> None:
     """A tone of the list has its name. Clause 8.16."""
     assert (ToneCode.GENERAL_BEEP, 0x99) == (Tone.read(b"\x10").code, Tone.read(b"\x99").code)
-
-
-def test_formats() -> None:
-    """Bold from the first to the sixth character, in blue. TS 31.124 clause 27.22.4.8, 6.5."""
-    value = bytes.fromhex("000608B4 000608B4")
-    look = TextFormat(0, 6, 8, 0xB4)
-    kinds: list[type[TextAttribute | ItemTextAttributeList]] = [
-        TextAttribute,
-        ItemTextAttributeList,
-    ]
-    for kind in kinds:
-        assert kind((look, look)) == kind.read(value)
-        assert value == kind((look, look)).value()
-    with pytest.raises(ValueError, match="four octets"):
-        TextAttribute.read(value[:3])
 
 
 def test_objects_without_octets() -> None:

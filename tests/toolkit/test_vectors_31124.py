@@ -1,7 +1,7 @@
 """The messages of TS 31.124 and TS 51.010-4, and what is in them, as another program read them.
 
 The fields are named in the words of that program (oFono); the tables below say where they are
-in ours. `html` and pictures are its own way to show a text and an icon and are not compared; a
+in ours. What it shows of texts and pictures, as HTML and XPM, is compared in test_looks.py. A
 short message is opaque to this language but for its service centre.
 """
 
@@ -12,7 +12,7 @@ import pytest
 
 from cardsync.errors import PeerError
 from cardsync.octets.apdu import CommandApdu
-from cardsync.toolkit import calls, channels, information, network, readers, texts
+from cardsync.toolkit import calls, channels, information, looks, network, readers, texts
 from cardsync.toolkit.commands import Part, ProactiveCommand, TerminalResponse, every, first
 from cardsync.toolkit.data_object import DataObject, Unknown
 from cardsync.toolkit.envelope import Envelope
@@ -195,10 +195,10 @@ COMMAND: dict[str, Reading] = {
     "icon_id_usr_cfm": icon(),
     "icon_id_call_setup": icon(1),
     "duration": duration,
-    "text_attr": value(texts.TextAttribute),
-    "text_attr_usr_cfm": value(texts.TextAttribute),
-    "text_attr_call_setup": value(texts.TextAttribute, 1),
-    "item_text_attr_list": value(texts.ItemTextAttributeList),
+    "text_attr": value(looks.TextAttribute),
+    "text_attr_usr_cfm": value(looks.TextAttribute),
+    "text_attr_call_setup": value(looks.TextAttribute, 1),
+    "item_text_attr_list": value(looks.ItemTextAttributeList),
     "resp_len": dictionary(
         min=field(texts.ResponseLength, "minimum"), max=field(texts.ResponseLength, "maximum")
     ),

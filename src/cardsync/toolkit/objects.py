@@ -11,7 +11,7 @@ from typing import Self
 
 from cardsync.octets.semi import pair, unpair
 from cardsync.octets.tlv import ComprehensionTlv
-from cardsync.toolkit import browser, calls, channels, information, network, readers, texts
+from cardsync.toolkit import browser, calls, channels, information, looks, network, readers, texts
 from cardsync.toolkit.codes import Device, EventCode, TimeUnit
 from cardsync.toolkit.data_object import (
     DataObject,
@@ -54,6 +54,7 @@ __all__ = [
     "decode",
     "information",
     "known",
+    "looks",
     "network",
     "readers",
     "texts",
