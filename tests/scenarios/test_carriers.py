@@ -6,6 +6,7 @@ them is HTTP, HTTPS, WSP in both modes, through Kannel and directly, or OBEX. Ka
 
 import json
 import random
+import socket
 import ssl
 import subprocess
 import sys
@@ -35,10 +36,12 @@ from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
 from cardsync.operator.store.seal import MasterKey
 from cardsync.operator.synchronization import Synchronization
+from cardsync.syncml import codec
 from cardsync.syncml.record import Application, Parameter, Record
 from cardsync.terminal.agent import Agent, Identity
 from cardsync.terminal.databases.management import ManagementDatabase
 from cardsync.toolkit.synchronization_objects import Transport
+from cardsync.transport import wsp, wtp
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_server import WspServer
 from cardsync.transport.wtp_sar import Limits
@@ -83,7 +86,8 @@ def cards() -> str:
 
 @contextmanager
 def operator(home: Path, dsn: str, *options: str) -> Iterator[dict[str, str]]:
-    """Run an operator; give what it says when it is ready."""
+    """Run an operator; give what it says when it is ready. It complains of nothing."""
+    log = (home / f"operator-{len(list(home.glob('operator-*')))}").open("w+")
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "cardsync", "operator", "serve", "--home", str(home)),
@@ -91,6 +95,7 @@ def operator(home: Path, dsn: str, *options: str) -> Iterator[dict[str, str]]:
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     watchdog = threading.Timer(_PATIENCE, process.kill)
@@ -106,6 +111,9 @@ def operator(home: Path, dsn: str, *options: str) -> Iterator[dict[str, str]]:
         assert 0 == process.wait()
         watchdog.cancel()
         process.stdout.close()
+        with log:
+            log.seek(0)
+            assert "Traceback" not in log.read()
 
 
 @dataclass(frozen=True)
@@ -334,6 +342,30 @@ def test_unkind_network(network: Network, tmp_path: Path, seed: int) -> None:
         assert "00" == device.synchronize()
         assert is_equal(network, device)
     assert {"()", "(0.0, 0.0)", "(0.05,)", "(0.0,)"} == set(fates)
+
+
+@pytest.mark.parametrize("transport", ["wsp", "wsp-connectionless", "obex"])
+def test_noise(network: Network, tmp_path: Path, transport: str) -> None:
+    """Strangers send what is none, begin what they do not end, and post nonsense: cards are served.
+
+    What the operator says of it is looked at when it has ended.
+    """
+    dice = random.Random(transport)
+    url = network.ready[transport]
+    post = wsp.Post(url.replace("wsp:", "http:"), codec.WBXML, dice.randbytes(500), ())
+    nonsense = [dice.randbytes(dice.randrange(1, 1000)) for _ in range(200)]
+    nonsense += [wtp.encode(wtp.Invoke(tid, post.encode())) for tid in range(200)]
+    nonsense += [wsp.unit(tid, post) for tid in range(50)]
+    where = ("127.0.0.1", urlsplit(url).port or 0)
+    with ExitStack() as stack, phone(tmp_path, [transport], url) as device:
+        for octets in nonsense[:100] if transport == "obex" else ():
+            stack.enter_context(socket.create_connection(where)).sendall(octets)
+        for octets in nonsense if transport != "obex" else ():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.sendto(octets, where)
+
+        assert "00" == device.synchronize()
+        assert is_equal(network, device)
 
 
 def test_next_of_the_list(network: Network, tmp_path: Path) -> None:
