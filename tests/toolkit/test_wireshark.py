@@ -3,6 +3,7 @@
 docs/wireshark/request_synchronization.lua under tshark, on captures that `toolkit.trace` writes.
 """
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterable
@@ -275,6 +276,19 @@ def test_other_commands_are_left_alone(tmp_path: Path) -> None:
     packets = dissect(tmp_path, [text, done, profile, status])
 
     assert not [one for one in names(packets) if one.startswith("reqsync")]
+
+
+def test_the_whole_standard_is_left_alone(tmp_path: Path) -> None:
+    """Every type, event and envelope of the standard, and nothing of ours in any of them."""
+    rows = json.loads((Path(__file__).parent / "messages.json").read_text())
+    exchanges = []
+    for row in rows:
+        octets = bytes.fromhex(row["octets"])
+        brought = CommandApdu(0x80, Ins.ENVELOPE, data=octets), ResponseApdu(0x9000)
+        way = {"command": fetched, "response": answered}.get(row["kind"])
+        exchanges.append(way(octets) if way else brought)
+
+    assert "" == tshark(tmp_path, exchanges, "-Y", "reqsync or _ws.lua.error")
 
 
 def spoiled(number: int, value: bytes) -> Exchange:
