@@ -2,17 +2,23 @@
 
 import json
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from cardsync.fleet.syncml_http import HttpServer, Serve
+from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import codec
 from cardsync.syncml.elements import Alert, Message, Put, Results, Status, Version
+from cardsync.terminal.databases.sources import open_source
 from syncml_messages import everything
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
@@ -129,18 +135,101 @@ def test_password_stands_in_no_process_list(
 
 
 def test_failures_are_told_in_words(url: str, tmp_path: Path) -> None:
-    """Status 1: wrong password, unknown database, nobody there."""
+    """Status 1: what failed, and what a person can do."""
     folder = tmp_path / "client"
     calls = [
         run("sync", url, "--user", "u:wrong", f"notes={folder}"),
+        run("sync", url, f"notes={folder}"),
         run("sync", url, "--user", "u:secret", f"other={folder}"),
         run("sync", "http://127.0.0.1:9/syncml", "--user", "u:secret", f"notes={folder}"),
+        run("sync", f"{url}/else", "--user", "u:secret", f"notes={folder}"),
     ]
 
-    assert [1, 1, 1] == [each.returncode for each in calls]
+    assert [1] * 5 == [each.returncode for each in calls]
     assert "401 invalid credentials" in calls[0].stdout
-    assert "404 not found" in calls[1].stdout
-    assert "unreachable" in calls[2].stderr
+    assert "Name or password of user u are wrong" in calls[0].stdout
+    assert "407 authentication required" in calls[1].stdout
+    assert "--user NAME:PASSWORD" in calls[1].stdout
+    assert "404 not found" in calls[2].stdout
+    assert "The server has no database other" in calls[2].stdout
+    assert "unreachable" in calls[3].stderr
+    assert "does the server run" in calls[3].stderr
+    assert "status 404; is the path right" in calls[4].stderr
+
+
+def test_long_work_tells_how_far_it_is(url: str, tmp_path: Path) -> None:
+    """On a terminal one line that is written over; elsewhere nothing."""
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "a").write_text("one")
+    ours, theirs = pty.openpty()
+    arguments = ["sync", url, "--user", "u:secret", f"notes={tmp_path / 'client'}"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "cardsync", "syncml", *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
+    os.close(theirs)
+    told = os.read(ours, 4096).decode()
+    os.close(ours)
+
+    assert 0 == ran.returncode
+    assert "\r1 items sent, 0 received, " in told
+    assert "" == run(*arguments).stderr
+
+
+def test_interrupt_breaks_off_and_the_next_goes_on(tmp_path: Path) -> None:
+    """Control-C in the middle: 214 and status 1; then the rest goes, and nothing twice."""
+    for number in range(9):
+        path = tmp_path / "client" / f"n{number}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"%d" % number * 600)
+    source = open_source(f"notes={tmp_path / 'server'}")
+    served = SyncmlServer([source], Settings())
+    clients: list[subprocess.Popen[str]] = []
+    messages: list[bytes] = []
+
+    def serve(body: bytes, content_type: str, query: str, origin: str) -> Reply:
+        messages.append(body)
+        if len(messages) == 4:
+            clients[0].send_signal(signal.SIGINT)
+        return served.serve(body, content_type, query, origin)
+
+    with serving(serve) as at:
+        sync = ("sync", at, "--max-message", "1600", f"notes={tmp_path / 'client'}")
+        with subprocess.Popen(
+            [sys.executable, "-m", "cardsync", "syncml", *sync],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        ) as client:  # fmt: skip
+            clients.append(client)
+            out, err = client.communicate(timeout=60)
+        broken = len(list((tmp_path / "server").iterdir()))
+        again = run(*sync)
+    source.close()
+
+    assert 1 == client.returncode
+    assert "214 operation cancelled" in out
+    assert "the next synchronization goes on" in out
+    assert "breaking off" in err
+    assert 0 == again.returncode, again.stdout
+    assert broken < 9
+    assert 9 == len(list((tmp_path / "server").iterdir()))
+
+
+@contextmanager
+def serving(serve: Serve) -> Iterator[str]:
+    """Serve HTTP in this process; give the address."""
+    http = HttpServer("127.0.0.1", 0, serve)
+    thread = threading.Thread(target=http.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield http.url
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
 
 
 @pytest.mark.parametrize(
@@ -157,12 +246,16 @@ def test_failures_are_told_in_words(url: str, tmp_path: Path) -> None:
         ("sync", "https://a.example", "--authorities", "none.pem", "notes=x"),
         ("serve", "--port", "0", "notes=/proc/none"),
         ("serve", "--port", "0", "--user", "u", "notes=x"),
+        ("serve", "--port", "0", "--users", "latin-1", "notes=x"),
+        ("sync", "http://a.example", "--user", "u", "--password-file", "latin-1", "notes=x"),
+        ("sync", "http://a.example", "notes=latin-1"),
         ("show", "/nonexistent"),
         ("show",),
     ],
 )
 def test_mistakes_of_a_person(arguments: tuple[str, ...], tmp_path: Path) -> None:
     """Status 2 and a message; no traceback."""
+    (tmp_path / "latin-1").write_bytes(b"u:\xe4")
     ran = subprocess.run(
         [sys.executable, "-m", "cardsync", "syncml", *arguments],
         check=False,

@@ -176,6 +176,49 @@ def test_server_that_begins_anew_in_the_middle(two: Two) -> None:
     assert ["b.txt"] == [path.name for path in (two.home / "s").iterdir()]
 
 
+def test_server_that_forgets_the_session(two: Two) -> None:
+    """A restart in the middle of a session: one more is begun at once, and makes both equal."""
+    for number in range(9):
+        (two.home / "c" / f"n{number}").write_bytes(b"%d" % number * 600)
+    exchange = two.line.exchange
+
+    def restart(url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        if two.line.messages == 4:
+            two.line.server = SyncmlServer([two.sources["s"]], Settings(USERS), clock=lambda: 1e10)
+        return exchange(url, content_type, body)
+
+    two.line.exchange = restart  # type: ignore[method-assign]  # a switch on the line
+
+    assert 200 == two.sync(replace(two.order, max_msg_size=1600))
+    assert two.line.messages > 10
+    assert 10 == len(list((two.home / "s").iterdir()))
+
+
+def test_nonce_is_kept_for_the_next_session(two: Two) -> None:
+    """A digest over the nonce given last is right at once: no session begins with a refusal."""
+    order = replace(two.order, account=auth.Account(MD5, "u", b"secret"))
+    trips = []
+    for _ in range(2):
+        before = two.line.messages
+        assert 200 == two.sync(order)
+        trips.append(two.line.messages - before)
+    assert 401 == two.sync(replace(order, account=auth.Account(MD5, "u", b"wrong")))
+
+    assert [3, 2] == trips
+    assert 200 == two.sync(order)
+
+
+@pytest.mark.parametrize("content_type", [codec.WBXML, codec.XML])
+def test_octets_that_are_no_text(two: Two, content_type: str) -> None:
+    """Files of any octets, one of them in chunks, come as they are; XML carries them in base64."""
+    whole = {"latin": "ä".encode("latin-1"), "zero": b"a\0b", "large": bytes(range(256)) * 1200}
+    for name, octets in whole.items():
+        (two.home / "c" / name).write_bytes(octets)
+
+    assert 200 == two.sync(replace(two.order, content_type=content_type))
+    assert whole == {name: (two.home / "s" / name).read_bytes() for name in whole}
+
+
 def test_what_is_no_message(two: Two) -> None:
     """400 for octets that are none, 415 for another type."""
     assert [400, 400, 415] == [

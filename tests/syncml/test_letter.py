@@ -42,7 +42,7 @@ def all_letters(
     syncs: list[Sync] = []
     sizes: list[int] = []
     left_out: list[tuple[Change, int]] = []
-    while True:
+    for _ in range(10_000):
         header = SyncHdr("1", 1, HEADER.target, HEADER.source, version)
         letter = Letter(header, content_type, limit)
         written = letter.sync(Sync(0, HEADER.target, HEADER.source), supply, "text/plain", named)
@@ -60,6 +60,7 @@ def all_letters(
         ]
         if supply.done:
             return syncs, sizes, left_out
+    pytest.fail("messages without end")
 
 
 def joined(syncs: list[Sync]) -> dict[str, bytes | None]:
@@ -100,7 +101,7 @@ def some_changes(draw: st.DrawFn) -> list[Change]:
 
 
 @BOTH
-@given(changes=some_changes(), limit=st.integers(600, 4000))
+@given(changes=some_changes(), limit=st.integers(1, 4000))
 @settings(max_examples=60, deadline=None)
 def test_no_message_is_too_long_and_nothing_is_lost(
     content_type: str, changes: list[Change], limit: int
@@ -112,6 +113,29 @@ def test_no_message_is_too_long_and_nothing_is_lost(
     assert max(sizes) <= max(limit, least)
     assert [] == left_out
     assert {change.identifier: change.data for change in changes} == joined(syncs)
+
+
+@BOTH
+@pytest.mark.parametrize("before", ["SyncHdr", "Alert", "Add"])
+def test_every_boundary(content_type: str, before: str) -> None:
+    """Whatever is left in a message, to the octet: what does not fit waits, or goes in chunks.
+
+    It waits only where a later message has more room: this one has not only what all have.
+    """
+    status = Status(0, 1, 1, before, 200)
+    waits = 0
+    for size in range(1, 700):
+        letter = Letter(HEADER, content_type, 900)
+        assert letter.add(status)
+        supply = Supply([Change(ADD, "a", b"x" * size)])
+        written = letter.sync(Sync(0, HEADER.target, HEADER.source), supply, "text/plain", named)
+        assert len(letter.encode(final=supply.done)) <= 900
+        assert written
+        waits += not written.commands
+        assert bool(written.whole) == supply.done
+        assert not written.left_out
+
+    assert before == "Add" or not waits
 
 
 @BOTH
@@ -208,6 +232,18 @@ def test_status_that_is_longer_than_a_message() -> None:
     owed: Owed = deque([Status(0, 1, 1, "Add", 201, source_refs=("x" * 5000,))])
 
     assert Letter(HEADER, codec.WBXML, 1000).pay(owed)
+
+
+@BOTH
+def test_command_that_fits_no_message(content_type: str) -> None:
+    """It goes all the same where it is alone, for it would wait for ever; else it waits."""
+    alert = Alert(0, 200, (Item(source=Location("a" * 1000)),))
+    alone, behind = (Letter(HEADER, content_type, 900) for _ in range(2))
+    alone.add(Status(0, 1, 0, "SyncHdr", 200))
+    behind.add(Status(0, 1, 1, "Add", 200))
+
+    assert (2, 0) == (alone.push(alert), behind.push(alert))
+    assert len(behind.encode(final=False)) < 900
 
 
 def test_sync_without_room_waits() -> None:

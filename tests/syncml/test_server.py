@@ -40,7 +40,7 @@ from cardsync.syncml.elements import (
 from cardsync.syncml.events import Authenticated, Finished, PeerDescribed
 from cardsync.syncml.memory import MemoryServerDatastore
 from cardsync.syncml.state import Phase, ServerState
-from syncml.pair import DEVICE, URL, Server
+from syncml.pair import DEVICE, URL, Pair, Server
 
 DEVINF = DevInf("1.2", DEVICE, "phone", ())
 DEVINF_META = Meta(type="application/vnd.syncml-devinf+wbxml")
@@ -220,6 +220,19 @@ def test_message_out_of_turn() -> None:
     assert {} == wire.store.items()
     wire.msg_id = 1
     assert 201 == wire.send(sync(Add(11, items("a"))))[2][1]
+
+
+def test_client_that_goes_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session has so many messages and no more: 400, and nothing is done."""
+    monkeypatch.setattr("cardsync.syncml.server.MAX_MESSAGES", 3)
+    pair = Pair(client_config=lambda config: replace(config, max_msg_size=900))
+    for number in range(9):
+        pair.client.put(f"c{number}", b"%d" % number * 300)
+
+    result = pair.sync()
+
+    assert (400, 4) == (result.status, result.round_trips)
+    assert not pair.store.anchors()
 
 
 def test_message_1_begins_again() -> None:

@@ -200,6 +200,26 @@ def test_three_hundred_items_in_small_messages(content_type: str) -> None:
     assert max(sizes) <= small
 
 
+@BOTH
+@pytest.mark.parametrize("limit", [1, 300, *range(500, 1500, 61)])
+@pytest.mark.parametrize("name", ["n", "a name of eighty octets, which leaves little room" * 2])
+def test_session_ends_however_little_a_peer_takes(content_type: str, limit: int, name: str) -> None:
+    """MaxMsgSize from nothing to something: everything arrives, in a number of messages."""
+    pair = Pair(content_type=content_type)
+    pair.client_config = lambda config: replace(config, max_msg_size=limit)
+    for number in range(4):
+        pair.client.put(f"{name}c{number}", b"x<&" * (number**2 * 20) + b"%d" % number)
+        pair.store.put(f"{name}s{number}", b"y<&" * (number**2 * 20) + b"%d" % number)
+    pair.client.put(f"{name}b", bytes(range(256)) * 2)
+
+    result = pair.sync()
+
+    assert result.ok
+    assert pair.equal()
+    assert result.round_trips < 200
+    assert max(len(octets) for both in pair.wire for octets in both) <= max(limit, 1100)
+
+
 def test_small_messages_are_filled() -> None:
     """A package needs few messages more than its octets would."""
     pair = filled(items=300)
@@ -413,6 +433,43 @@ class Replicas(RuleBasedStateMachine):
         assert session.result is not None
         assert session.result.ok
         self._converged()
+
+    @rule(
+        edits=st.lists(
+            st.tuples(st.integers(0, 6), st.sampled_from("cs"), st.integers(0, 30), st.booleans()),
+            min_size=1,
+            max_size=4,
+        ),
+        ends=st.integers(1, 12),
+    )
+    def disturbed(self, edits: list[tuple[int, str, int, bool]], ends: int) -> None:
+        """Write and delete on both sides while a session runs, which may be dropped."""
+        session = self.pair.begin(AlertCode.TWO_WAY)
+        for at in range(ends):
+            octets = session.data_to_send()
+            if octets is None:
+                break
+            reply = self.pair.server.post(octets)
+            for when, side, pick, removes in edits:
+                if when == at and removes:
+                    self._remove(side, pick)
+                elif when == at:
+                    self._put(side, pick)
+            session.receive_data(reply)
+
+    @rule(at=st.integers(0, 5), served=st.booleans())
+    def restarted(self, at: int, served: bool) -> None:
+        """Let the server forget its sessions before a message, or before the reply to it."""
+        session = self.pair.begin(AlertCode.TWO_WAY)
+        for number in count():
+            octets = session.data_to_send()
+            if octets is None:
+                return
+            if number == at and served:
+                self.pair.server.post(octets)
+            if number == at:
+                self.pair.server.sessions.clear()
+            session.receive_data(self.pair.server.post(octets))
 
     @rule(slow=st.booleans())
     def synchronize(self, slow: bool) -> None:

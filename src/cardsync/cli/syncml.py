@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -26,8 +26,37 @@ if TYPE_CHECKING:
 app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is_help=True)
 
 _PASSWORD = "CARDSYNC_SYNCML_PASSWORD"  # noqa: S105  # the name of a variable
-_HELD_SLOW, _HELD_EMPTYING, _BROKEN_OFF = 508, 403, 214
 _USERS = "CARDSYNC_SYNCML_USERS"
+
+_HINTS: Final = {
+    101: "The server is busy; try again later.",
+    214: "Broken off; the next synchronization goes on.",
+    400: "The server did not understand, or has begun anew; try again, perhaps with --xml.",
+    401: "Name or password of user {user} are wrong; see --user.",
+    403: "If it would have deleted (nearly) everything: --allow-emptying, here or there.",
+    404: "The server has no database {database}; ask who runs it for the names.",
+    406: "The server does not offer this; another --type or --protocol may do.",
+    407: "The server wants to know who you are: --user NAME:PASSWORD.",
+    409: "An item was edited meanwhile; synchronize once more.",
+    412: "The server has not answered everything; synchronize once more.",
+    413: "An item is too large for the other side, or for --max-message; the others went.",
+    415: "An item is of a type that the other side does not take; see --content-type.",
+    420: "No room is left, here or at the server.",
+    500: "The server has failed; who runs it finds the reason in its log.",
+    503: "The server is busy; try again later.",
+    508: "The server has lost what was agreed. --type slow, or --allow-slow, compares all.",
+    510: "An item could not be written; may the folder be written to, here and at the server?",
+    513: "The server speaks another version; try --protocol 1.1 or 1.0.",
+}
+"""What a person can do, by the status of a session."""
+
+_CARRIER_HINTS: Final[dict[int | str, str]] = {
+    404: "; is the path right, such as /syncml?",
+    "unreachable": "; does the server run, and is the address right?",
+    "timed out": "; --timeout allows more",
+    "unsupported": "; http://HOST:PORT/PATH is expected",
+}
+"""The same where no message came back, by the status of HTTP or the kind of the failure."""
 
 MaxMessage = Annotated[
     int, typer.Option(help="Largest message in octets.", min=1024, max=1_048_576)
@@ -200,12 +229,12 @@ def sync(
         SafetyStop(allow_slow, allow_emptying),
     )
     way = Settings(gateway, authorities, timeout)
-    _end(_run(order, databases, content_type, way, connectionless=connectionless))
+    _end(_run(order, databases, content_type, way, connectionless=connectionless), user)
 
 
-def _end(result: "SessionResult") -> NoReturn:
+def _end(result: "SessionResult", user: str | None) -> NoReturn:
     """Say how it went, and end."""
-    print("\n".join((*_summary(result), *_hints(result))))
+    print("\n".join((*_summary(result), *_hints(result, user))))
     sys.exit(0 if result.ok else 1)
 
 
@@ -224,19 +253,38 @@ def _run(
     from cardsync.transport.carrier import CarrierError  # noqa: PLC0415
 
     ended: list[bool] = []
-    # The first interrupt breaks off in order, and the next session goes on; a second one ends it.
-    signal.signal(signal.SIGINT, lambda *_: _interrupt(0, None) if ended else ended.append(True))
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        """Break off in order, and the next session goes on; a second time ends it at once."""
+        if ended:
+            _interrupt(number, frame)
+        ended.append(True)
+        os.write(sys.stderr.fileno(), b"\nbreaking off; once more ends it at once\n")
+
+    signal.signal(signal.SIGINT, interrupt)
     sources = [open_source(each, content_type) for each in databases]
+    tell = _tell if sys.stderr.isatty() else _say_nothing
     try:
         with Carriers(way, Taps()) as carriers:
             carrier = carriers.choose(order.url, connectionless=connectionless)
-            return synchronize(order, sources, carrier, wants_end=lambda: bool(ended))
+            return synchronize(order, sources, carrier, wants_end=lambda: bool(ended), tell=tell)
     except CarrierError as error:
-        print(f"{order.url}: {error}", file=sys.stderr)
+        hint = _CARRIER_HINTS.get(error.status or error.kind.value, "")
+        print(f"{order.url}: {error}{hint}", file=sys.stderr)
         sys.exit(1)
     finally:
         for source in sources:
             source.close()
+
+
+def _tell(sent: int, received: int, octets: int) -> None:
+    """Say on the terminal how far a session is, in the line in which it said so before."""
+    line = f"{sent} items sent, {received} received, {octets // 1024} KB"
+    print(f"\r{line}\x1b[K", end="\r", file=sys.stderr, flush=True)
+
+
+def _say_nothing(sent: int, received: int, octets: int) -> None:
+    """Keep what is no terminal free of it."""
 
 
 @app.command()
@@ -281,18 +329,25 @@ def _octets(path: Path) -> bytes:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
 
 
+def _text(path: Path) -> str:
+    try:
+        return _octets(path).decode()
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: UTF-8 is expected; octet {exc.start} is none") from exc
+
+
 def _accounts(user: list[str] | None, path: Path | None) -> dict[str, bytes]:
     """Collect names and passwords from arguments, a file, the environment."""
-    lines = [*(user or ()), *os.environ.get(_USERS, "").splitlines()]
+    places = {"--user": user or [], _USERS: os.environ.get(_USERS, "").splitlines()}
     if path is not None:
-        lines += _octets(path).decode().splitlines()
-    return dict(_pair(line) for line in lines if line.strip())
+        places[str(path)] = _text(path).splitlines()
+    return dict(_pair(line, at) for at, lines in places.items() for line in lines if line.strip())
 
 
-def _pair(line: str) -> tuple[str, bytes]:
+def _pair(line: str, place: str) -> tuple[str, bytes]:
     name, colon, password = line.partition(":")
     if not colon or not name:
-        raise ConfigError("a user is expected as NAME:PASSWORD")
+        raise ConfigError(f"{place}: a user is expected as NAME:PASSWORD")
     return name, password.encode()
 
 
@@ -303,7 +358,7 @@ def _account(user: str | None, path: Path | None, scheme: Scheme) -> "auth.Accou
         return None
     name, colon, password = user.partition(":")
     if not colon and path is not None:
-        password = _octets(path).decode().rstrip("\n")
+        password = _text(path).rstrip("\n")
     elif not colon and _PASSWORD in os.environ:
         password = os.environ[_PASSWORD]
     elif not colon:
@@ -323,14 +378,12 @@ def _summary(result: "SessionResult") -> Iterable[str]:
     )
 
 
-def _hints(result: "SessionResult") -> Iterable[str]:
-    """Say what a person can do where a safety stop has held something back."""
-    if result.status == _HELD_SLOW:
-        yield "The server has lost what was agreed. --type slow, or --allow-slow, compares all."
-    if result.status == _HELD_EMPTYING:
-        yield "If it would have deleted (nearly) everything: --allow-emptying, here or there."
-    if result.status == _BROKEN_OFF:
-        yield "Broken off; the next synchronization goes on."
+def _hints(result: "SessionResult", user: str | None) -> Iterable[str]:
+    """Say what a person can do where something has failed."""
+    hint = _HINTS.get(result.status)
+    if hint:
+        missing = [each.database for each in result.databases if each.status == result.status]
+        yield hint.format(database=", ".join(missing), user=(user or "").partition(":")[0])
 
 
 def _line(each: "DatabaseResult") -> str:

@@ -1,7 +1,7 @@
 """A stand-alone SyncML client: databases of this machine with a server, over a carrier."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -9,7 +9,7 @@ from cardsync.fleet.syncml_describe import MANUFACTURER, describe
 from cardsync.syncml import auth, codec
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest, Interrupted
 from cardsync.syncml.elements import AlertCode, Version
-from cardsync.syncml.events import Event, PeerDescribed, SessionResult
+from cardsync.syncml.events import PeerDescribed, SessionResult
 from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.indexed import SafetyStop
@@ -20,6 +20,11 @@ _RESENDS = 3  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
 _NOT_ASKED = {StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS, StatusCode.CANCELLED}
 """Failures that have nothing to do with an interruption."""
+_FORGOTTEN = {StatusCode.BAD_REQUEST, StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS}
+"""How a server answers the middle of a session that it does not know."""
+
+Tell = Callable[[int, int, int], None]
+"""Hears how many items were sent and received so far, and how many octets it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +48,25 @@ def synchronize(
     clock: Callable[[], float] = time.time,
     pause: Callable[[float], None] = time.sleep,
     wants_end: Callable[[], bool] = lambda: False,
+    tell: Tell = lambda _sent, _received, _octets: None,
 ) -> SessionResult:
     """Run one session, or go on with one that broke off. Raises `CarrierError`.
 
     Where the server cannot go on, everything is compared: what became of the rest is unknown.
-    `wants_end` says that a person wants it to break off, in order, to go on later.
+    Where it forgot the session in the middle, as by a restart, there is one more.
+    `wants_end` says that a person wants it to break off, in order, to go on later. `tell` hears
+    after each message how many items have gone each way so far.
     """
-    line = _Line(carrier, pause, wants_end)
+    line = _Line(carrier, pause, wants_end, tell)
     clients = [_Client(order, source, int(clock())) for source in sources]
     resumes = any(client.interrupted for client in clients)
     result = _run(order, clients, line, clock, resume=True)
     if resumes and not result.ok and result.status not in _NOT_ASKED:
-        anew = replace(order, kind=becomes(order.kind, agreed=False))
-        clients = [_Client(anew, source, int(clock())) for source in sources]
-        result = _run(anew, clients, line, clock, resume=False)
-    return result
+        order = replace(order, kind=becomes(order.kind, agreed=False))
+    elif not (result.status in _FORGOTTEN and any(client.begun for client in clients)):
+        return result
+    clients = [_Client(order, source, int(clock())) for source in sources]
+    return _run(order, clients, line, clock, resume=False)
 
 
 def _run(
@@ -78,36 +87,49 @@ def _run(
         ClientConfig(
             url=order.url,
             device_id=device,
-            session_id=str(int(clock()) % 65536),
+            session_id=str((int(clock()) + (not resume)) % 65536),  # never the one before
             databases=tuple([client.request(resume=resume) for client in clients]),
             version=order.version,
             content_type=order.content_type,
             max_msg_size=order.max_msg_size,
-            account=order.account,
+            account=_with_nonce(order.account, first.index.recall(_nonce(order))),
             devinf=devinf,
             put_devinf=first.index.recall(known) != digest,
             get_devinf=maker is None,
             plain=maker != MANUFACTURER.encode(),
         )
     )
-    for left in line.run(session, order.content_type):
-        for client, each in zip(clients, left, strict=True):
-            client.keep(each)
+    line.run(session, order.content_type, clients)
     result = session.result or SessionResult(StatusCode.FAILED)
     first.index.remember(known, digest if result.ok else None)
-    _learn(first, order.url, session.events())
+    _learn(first, order, session)
     if result.status != StatusCode.CANCELLED:
         for client in clients:
             client.keep(None)
     return result
 
 
-def _learn(source: Source, url: str, events: Sequence[Event]) -> None:
-    """Remember who made the server."""
-    for event in events:
+def _learn(source: Source, order: Order, session: ClientSession) -> None:
+    """Remember who made the server, and the nonce for the next digest, unless it is of no use."""
+    for event in session.events():
         if isinstance(event, PeerDescribed):
             maker = event.devinf.manufacturer or ""
-            source.index.remember(f"maker:{url}", maker.encode())
+            source.index.remember(f"maker:{order.url}", maker.encode())
+    nonce = session.account.nonce if session.account else b""
+    refused = session.result and session.result.status == StatusCode.UNAUTHORIZED
+    source.index.remember(_nonce(order), None if refused or not nonce else nonce)
+
+
+def _nonce(order: Order) -> str:
+    """Name the nonce that a server gave to a user."""
+    return f"nonce:{order.url}#{order.account.user if order.account else ''}"
+
+
+def _with_nonce(account: auth.Account | None, nonce: bytes | None) -> auth.Account | None:
+    """Show a digest at once to a server that gave a nonce the last time."""
+    if account is None or nonce is None:
+        return account
+    return replace(account, scheme=auth.Scheme.MD5, nonce=nonce)
 
 
 class _Client:
@@ -115,6 +137,7 @@ class _Client:
 
     def __init__(self, order: Order, source: Source, now: int) -> None:
         self.source = source
+        self.begun = False
         self._order = order
         self._key = f"interrupted:{order.url}#{source.name}"
         self._store = source.client(f"{order.url}#{source.name}", order.stop)
@@ -134,6 +157,7 @@ class _Client:
 
     def keep(self, left: Interrupted | None) -> None:
         """Keep what is left, or forget it."""
+        self.begun |= left is not None
         self.source.index.remember(self._key, left.encode() if left else None)
 
     def request(self, *, resume: bool) -> DatabaseRequest:
@@ -152,16 +176,19 @@ class _Line:
     """The way to the server and back."""
 
     def __init__(
-        self, carrier: Carrier, pause: Callable[[float], None], wants_end: Callable[[], bool]
+        self,
+        carrier: Carrier,
+        pause: Callable[[float], None],
+        wants_end: Callable[[], bool],
+        tell: Tell,
     ) -> None:
         self._carrier = carrier
         self._pause = pause
         self._wants_end = wants_end
+        self._tell = tell
 
-    def run(
-        self, session: ClientSession, content_type: str
-    ) -> Iterator[Sequence[Interrupted | None]]:
-        """Bring messages until the session is over; after each, tell what would be left of it."""
+    def run(self, session: ClientSession, content_type: str, clients: Sequence[_Client]) -> None:
+        """Bring messages until the session is over; after each, keep what would be left of it."""
         while (octets := session.data_to_send()) is not None:
             try:
                 reply = self._exchange(session.url, content_type, octets)
@@ -173,8 +200,10 @@ class _Line:
             if self._wants_end():
                 session.suspend()
             session.receive_data(reply)
-            if session.result is None:
-                yield session.interrupted
+            self._tell(*session.so_far)
+            for client, left in zip(clients, session.interrupted, strict=True):
+                if session.result is None:
+                    client.keep(left)
 
     def _exchange(self, url: str, content_type: str, octets: bytes) -> bytes:
         """Send a message; the same once more where it or its answer was lost on the way."""

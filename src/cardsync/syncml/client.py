@@ -27,6 +27,7 @@ from typing import Final
 from cardsync.errors import PeerError
 from cardsync.syncml import codec, description
 from cardsync.syncml.answering import answers, refuse, unfinished_object
+from cardsync.syncml.auth import Account
 from cardsync.syncml.correspondence import Correspondence
 from cardsync.syncml.elements import (
     Alert,
@@ -100,6 +101,11 @@ class ClientSession:
         """Whether the server takes what is said in the shortest form: it speaks so itself."""
         return self._line.is_server_terse
 
+    @property
+    def account(self) -> Account | None:
+        """What to show the next time, in the scheme and with the nonce that the server wants."""
+        return self._line.account
+
     def data_to_send(self) -> bytes | None:
         """Give the next message, once; None while an answer is awaited or when all is over."""
         octets, self._outbox = self._outbox, None
@@ -117,6 +123,13 @@ class ClientSession:
         """Give what the next session needs to go on with each database, if this one breaks off."""
         over = self.result is not None
         return tuple([None if over else replica.interrupted() for replica in self._replicas])
+
+    @property
+    def so_far(self) -> tuple[int, int, int]:
+        """Give how many items the server took, how many we took, and the octets both ways."""
+        ways = [replica.so_far for replica in self._replicas]
+        octets = self._sent + self._received
+        return sum(sent for sent, _ in ways), sum(received for _, received in ways), octets
 
     def suspend(self) -> None:
         """Break off, in order, after the answer that is awaited. DS Protocol 1.2."""
@@ -141,7 +154,8 @@ class ClientSession:
         refused = self._line.take(message)
         if self._trips > MAX_ROUND_TRIPS:
             raise PeerError("a server that never ends", answer=StatusCode.BAD_REQUEST)
-        if refused and self._line.try_again(refused):
+        begins = self._phase is _Phase.INITIALIZATION
+        if refused and begins and self._line.try_again(refused):
             self._initialize()
             return
         if refused:

@@ -8,7 +8,7 @@ from typing import Final
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth
-from cardsync.syncml.elements import Location, Message, Meta, Status, SyncHdr
+from cardsync.syncml.elements import Chal, Location, Message, Meta, Status, SyncHdr
 from cardsync.syncml.letter import Letter, is_wbxml
 from cardsync.syncml.request import ClientConfig
 from cardsync.syncml.status import StatusCode
@@ -18,13 +18,16 @@ _TRIES: Final = 3
 
 
 class Correspondence:
-    """What goes from message to message in one session with a server, at `url`."""
+    """What goes from message to message in one session with a server, at `url`.
+
+    `account` is what we show, with the nonce that the server gave last.
+    """
 
     def __init__(self, config: ClientConfig) -> None:
         self.url = config.url
         self.msg_id = 0
         self._config = config
-        self._account = config.account
+        self.account = config.account
         self._challenged = False
         self._is_terse = config.terse and is_wbxml(config.content_type)
         self.is_server_terse = False
@@ -37,7 +40,7 @@ class Correspondence:
     def begin(self) -> Letter:
         """Begin the next message."""
         self.msg_id += 1
-        config, account = self._config, self._account
+        config, account = self._config, self.account
         cred, name = None, None
         if account and not self._is_known:
             cred = auth.credential(account, config.version, terse=self._is_terse)
@@ -72,6 +75,8 @@ class Correspondence:
             self.is_server_terse = not (command.target_refs or command.source_refs)
             if command.code == StatusCode.AUTHENTICATED:
                 self._is_known = True
+            if command.chal:  # what is to be shown the next time: in this session or another
+                self._take_challenge(command.chal)
         return None
 
     def try_again(self, refused: Status) -> bool:
@@ -80,10 +85,9 @@ class Correspondence:
         if wanted and self._is_terse:
             self._is_terse = False  # the same in full: this server is no longer who it was
             return True
-        if wanted and refused.chal and self._account and not self._challenged:
-            challenge = auth.read_challenge(refused.chal)
+        if wanted and refused.chal and self.account and not self._challenged:
             self._challenged = True
-            self._account = replace(self._account, scheme=challenge.scheme, nonce=challenge.nonce)
+            self._take_challenge(refused.chal)
             return True
         moved = _location(refused) if 300 <= refused.code < 400 else ""
         if moved and self._redirections < _TRIES and _may_go(self.url, moved):
@@ -91,6 +95,11 @@ class Correspondence:
             self.url, self.msg_id, self._is_known = moved, 0, False
             return True
         return False
+
+    def _take_challenge(self, chal: Chal) -> None:
+        challenge = auth.read_challenge(chal)
+        if self.account:
+            self.account = replace(self.account, scheme=challenge.scheme, nonce=challenge.nonce)
 
     def judge(self, message: Message) -> tuple[Status, int]:
         """Answer a header; with it the code by which all else is refused, or 0.

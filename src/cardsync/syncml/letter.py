@@ -28,6 +28,14 @@ _LAST: Final = 120
 """Octets kept back for the Alert that asks for the next message, in either representation."""
 
 
+_ALWAYS: Final = {"SyncHdr", "Alert"}
+"""Commands that every message of a peer may have: a message with Status for them is fresh."""
+
+
+_NO_RESP: Final = 9
+"""Octets of NoResp in XML, which may come into the header in the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Carried:
     """A command of a Sync that was written: `items` of a kind."""
@@ -67,13 +75,25 @@ class Letter:
         self._builder.limit = self._limit - _LAST
         self._capacity = self._builder.limit - self._builder.size
         self._next = 1
+        self._is_fresh = True  # whether nothing is in it but what every message has
 
     def add(self, command: Plain) -> int:
         """Put a command at the end and give its number; 0 if it does not fit."""
         if not self._builder.add(replace(command, cmd_id=self._next)):
             return 0
+        self._is_fresh &= isinstance(command, Status) and command.cmd in _ALWAYS
         self._next += 1
         return self._next - 1
+
+    def push(self, command: Plain) -> int:
+        """Put a command at the end as `add` does; one that fits no message goes all the same.
+
+        It would wait for ever: of a peer with so little room nothing is known to work at all.
+        """
+        self._builder.limit = None if self._is_fresh else self._builder.limit
+        number = self.add(command)
+        self._builder.limit = self._limit - _LAST
+        return number
 
     def pay(self, owed: Owed) -> bool:
         """Put what is owed at the end, in order, as far as it fits; True if that was all."""
@@ -97,11 +117,17 @@ class Letter:
         return self._builder.room or 0
 
     def sync(self, sync: Sync, supply: Supply, item_type: str, address: Address) -> Written | None:
-        """Fill a Sync with what fits of a supply; None if there is no room for any."""
-        if self.room() < self._capacity // 4 and not supply.done:
+        """Fill a Sync with what fits of a supply; None if there is no room for any.
+
+        In a fresh message it always comes to something: no later one would have more room.
+        """
+        if self.room() < self._capacity // 4 and not supply.done and not self._is_fresh:
             return None
         number = self._next
-        if not self._builder.begin(replace(sync, cmd_id=number)):
+        self._builder.limit = None if self._is_fresh else self._builder.limit
+        begun = self._builder.begin(replace(sync, cmd_id=number))
+        self._builder.limit = self._limit - _NO_RESP  # no Alert is behind what is not the last
+        if not begun:
             return None
         filling = Filling(
             self._content_type,
@@ -110,12 +136,15 @@ class Letter:
             number=number + 1,
             room=self.room(),
             capacity=self._capacity,
+            is_fresh=self._is_fresh,
             chunks=self.header.version is not Version.V1_0,
             singly=self._singly,
         )
         filling.run(supply)
         carried = [self._carry(each) for each in filling.commands()]
         self._builder.end()
+        self._builder.limit = self._limit - _LAST
+        self._is_fresh = False
         self._next = number + 1 + len(carried)
         return Written(number, tuple(carried), tuple(filling.whole), tuple(filling.left_out))
 

@@ -75,8 +75,9 @@ class Filling:
     """Takes changes into the commands of one Sync, while there is room: `room` octets.
 
     `number` is the CmdID of the first command, `capacity` what an empty message would have room
-    for. An item that is too large even for that is cut where the peer knows of chunks (1.1 and
-    later), else it is `left_out`, as is what has no characters in XML: with the status for it.
+    for; `is_fresh` says that no later message will have more room. An item that is too large even
+    for that is cut where the peer knows of chunks (1.1 and later), else it is `left_out`, as is
+    what has no characters in XML: with the status for it.
     `singly` gives each item a command of its own; some old peers look at the first one only.
     """
 
@@ -89,6 +90,7 @@ class Filling:
         number: int,
         room: int,
         capacity: int,
+        is_fresh: bool,
         chunks: bool,
         singly: bool,
     ) -> None:
@@ -101,6 +103,7 @@ class Filling:
         self._number = number
         self._room = room
         self._largest = capacity * 3 // 4
+        self._is_fresh = is_fresh
         self._chunks = chunks
         self._singly = singly
         self._filled: dict[tuple[int, str, int], Filled] = {}
@@ -122,31 +125,37 @@ class Filling:
                 continue
             if self._put(change, piece, is_rest):
                 self.whole.append(change)
-            elif self._filled or len(piece) <= self._largest:
+            elif self._filled or not (self._is_fresh or len(piece) > self._largest):
                 return
             elif self._chunks and len(rest or b"") > _LEAST:
                 self._cut(change, supply)
                 return
+            elif not self._is_fresh:
+                return
+            elif self._chunks:
+                self._put(change, piece, is_rest, anyway=True)
+                self.whole.append(change)
             else:
                 self.left_out.append((change, StatusCode.TOO_LARGE))
             supply.advance()
 
     def _cut(self, change: Change, supply: Supply) -> None:
-        """Take as much of an item as fills the message."""
+        """Take as much of an item as fills the message; if it is fresh, a little in any case."""
         rest = (change.data or b"")[supply.offset :]
         is_rest = supply.offset > 0
         size = None if is_rest else len(rest)
         is_text = _is_text(change.data or b"")
         around = len(self._encode(change, b"", size)) + self._cost(change, is_rest)
-        octets = _boundary(rest, self._room - around - _LENGTHS, is_text=is_text)
-        while not self._put(
-            change,
-            self._encode(change, rest[:octets], size, more=True),
-            is_rest,
-            anyway=octets <= _LEAST,
-        ):
-            octets = _boundary(rest, octets * 7 // 8, is_text=is_text)
-        supply.offset += octets
+        wanted = max(min(self._room - around - _LENGTHS, len(rest) - 1), _LEAST)
+        least = False
+        while not least:
+            least = wanted <= _LEAST
+            octets = _boundary(rest, wanted, is_text=is_text)
+            piece = self._encode(change, rest[:octets], size, more=True)
+            if self._put(change, piece, is_rest, anyway=least and self._is_fresh):
+                supply.offset += octets
+                return
+            wanted = max(wanted * 7 // 8, _LEAST)
 
     def _put(self, change: Change, piece: bytes, is_rest: bool, *, anyway: bool = False) -> bool:
         """Put an item into the command of its kind and type, if both fit."""
@@ -190,12 +199,11 @@ class Filling:
 
 def _boundary(rest: bytes, octets: int, *, is_text: bool) -> int:
     """Go back to where a character of UTF-8 begins, or three octets end: base64 needs no rest."""
-    end = max(min(octets, len(rest) - 1), _LEAST)
     if not is_text:
-        return end - end % 3
-    while end > _LEAST - 4 and rest[end] & 0xC0 == 0x80:
-        end -= 1
-    return end
+        return octets - octets % 3
+    while rest[octets] & 0xC0 == 0x80:
+        octets -= 1
+    return octets
 
 
 def _is_text(data: bytes) -> bool:

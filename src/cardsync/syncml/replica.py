@@ -106,6 +106,11 @@ class Replica:
         """Say whether the server has yet to answer a command of this database."""
         return bool(self._waiting)
 
+    @property
+    def so_far(self) -> tuple[int, int]:
+        """Give how many items the server took, and how many we took."""
+        return self._sent.total, self._received.total
+
     def is_named(self, ours: Location | None, theirs: Location | None) -> bool:
         """Say whether a command of the server means this database."""
         return (ours is not None and _plain(ours.uri) == _plain(self.store.name)) or (
@@ -224,7 +229,8 @@ class Replica:
         told = len(self._maps)
         while told:
             items = tuple(MapItem(each.peer, each.identifier) for each in self._maps[:told])
-            number = letter.add(Map(0, *names, items))
+            command = Map(0, *names, items)
+            number = letter.add(command) if told > 1 else letter.push(command)
             if number:
                 self._waiting[letter.header.msg_id, number] = _Waiting(None, 1, self._cursor)
                 self._maps = self._maps[told:]

@@ -42,7 +42,7 @@ from cardsync.syncml.events import Authenticated, Event, Finished, PeerDescribed
 from cardsync.syncml.identity import answered, credential
 from cardsync.syncml.kinds import kind_of
 from cardsync.syncml.letter import Letter, Owed
-from cardsync.syncml.server_config import OpenDatastore, ServerConfig
+from cardsync.syncml.server_config import MAX_MESSAGES, OpenDatastore, ServerConfig
 from cardsync.syncml.serving import Databases
 from cardsync.syncml.state import Phase, ServerState
 from cardsync.syncml.status import StatusCode
@@ -80,7 +80,8 @@ def respond(
     if state is None or header.msg_id == 1:
         state = ServerState.begin(header)
     turn = _Turn(state, request, open_datastore, config)
-    if (header.msg_id, header.session_id) != (state.msg_id + 1, state.session_id):
+    expected = state.msg_id + 1, state.session_id
+    if (header.msg_id, header.session_id) != expected or state.replies >= MAX_MESSAGES:
         return turn.refuse(StatusCode.BAD_REQUEST)
     if config.moved:
         return turn.refuse(StatusCode.MOVED_PERMANENTLY, config.moved)
@@ -312,7 +313,7 @@ class _Turn:
         for at, alert in self._databases.alerts(self._config.max_obj_size):
             if at < self._state.alerted:
                 continue
-            number = letter.add(alert)
+            number = letter.push(alert)
             if not number:
                 return False
             self._databases.alerted(at, letter.header.msg_id, number)
@@ -325,7 +326,7 @@ class _Turn:
         if self._config.peer_known or self._state.asked_devinf:
             return True
         version, content_type = self._request.header.version, self._config.content_type
-        if not letter.add(description.ask(version, content_type)):
+        if not letter.push(description.ask(version, content_type)):
             return False
         self._asks = True
         self._state = replace(self._state, asked_devinf=True)

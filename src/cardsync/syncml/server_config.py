@@ -8,6 +8,9 @@ from cardsync.syncml.datastore import ServerDatastore
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.state import ServerState
 
+MAX_MESSAGES = 20_000
+"""Messages of a session; a client that sends more is taken to go round in circles."""
+
 OpenDatastore = Callable[[str, str], ServerDatastore | None]
 """Give the datastore that an identity means by a name; None if there is none for it."""
 

@@ -50,6 +50,8 @@ class Folder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             next(path.iterdir(), None)
+        except FileExistsError as exc:
+            raise ConfigError(f"{path} is a file; a folder is expected") from exc
         except OSError as exc:
             raise ConfigError(f"folder {path} cannot be used: {exc.strerror}") from exc
 
