@@ -24,6 +24,7 @@ PACKAGES = {
     "xml2wbxml": "libwbxml2-utils",
     "Net::SMPP": "libnet-smpp-perl",
     "opensc-tool": "opensc",
+    "scriptor": "pcsc-tools",
     "pcscd": "pcscd",
     "/etc/reader.conf.d/vpcd": "vsmartcard-vpcd",
     "python:smartcard": "python3-pyscard",

@@ -365,6 +365,43 @@ def test_put_key() -> None:
     assert b"N" * 16 == DomainKeys(again.card.memory).keys()[0x30].enc
 
 
+@pytest.mark.parametrize(("identifier", "count"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2)])
+def test_put_some_keys(identifier: int, count: int) -> None:
+    """Some keys of a version come in the place of the old ones; the others stay. Clause 11.8.2."""
+    host = Host(bare_card()).open()
+    cipher, new = host.channel.key_cipher, [b"N" * 16] * count
+    blocks = tuple([cipher.wrap(KeyKind.AES, key) for key in new])
+    response = host.send(PutKey(0x30, identifier, 0x30, blocks).encode())
+    expected = [*AES]
+    expected[identifier - 1 : identifier - 1 + count] = new
+
+    assert SW.OK == response.sw
+    assert b"\x30" + check_value(KeyKind.AES, new[0]) * count == response.data
+    assert expected == [*DomainKeys(host.card.memory).keys()[0x30]]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "kind", "version", "count"),
+    [
+        (4, KeyKind.AES, 0x30, 1),
+        (3, KeyKind.AES, 0x30, 2),
+        (0, KeyKind.AES, 0x30, 1),
+        (1, KeyKind.DES, 0x30, 1),  # of another kind than the others
+        (3, KeyKind.DES, 1, 1),  # a key set of AES
+        (1, KeyKind.AES, 1, 1),  # which has no third key yet
+    ],
+)
+def test_put_some_keys_refused(identifier: int, kind: KeyKind, version: int, count: int) -> None:
+    """What would leave no three keys of one kind is refused and changes nothing."""
+    host = Host(bare_card()).open()
+    before = host.card.memory.encode()
+    blocks = tuple([host.channel.key_cipher.wrap(kind, b"0123456789abcdef")] * count)
+    command = PutKey(version, identifier, version, blocks).encode()
+
+    assert SW.INCORRECT_DATA == host.send(command).sw
+    assert before == host.card.memory.encode()
+
+
 @pytest.mark.parametrize("keys", [DES, AES])
 def test_put_key_of_secured_packets(keys: ChannelKeys) -> None:
     """Versions 1 to 15 are key sets: their counter begins anew. TS 102 226 clause 8.2.1.5."""

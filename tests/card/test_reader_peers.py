@@ -175,3 +175,33 @@ def test_a_batch_of_cards(tmp_path: Path, virtual: Reader) -> None:
 
         assert "9000" == card.exchange(f"0020000A08{adm}").hex()
     assert [ICCID, "8988211000000000025"] == [one["iccid"] for one in cards]
+
+
+READING = """\
+A0 A4 00 00 02 7F 20
+A0 A4 00 00 02 6F AE
+A0 B0 00 00 01
+00 A4 04 0C 0C A0 00 00 00 87 10 02 FF FF FF FF 89
+00 A4 00 0C 02 6F 38
+00 20 00 01 08 31 32 33 34 FF FF FF FF
+00 B0 00 00 10
+00 A4 00 0C 02 6F C5
+00 B2 01 04 18
+"""
+
+
+def test_scriptor(image: Path, virtual: Reader, tmp_path: Path) -> None:
+    """scriptor of pcsc-tools reads the card as a SIM and as a UICC, one after the other."""
+    script = tmp_path / "reading"
+    script.write_text(READING)
+    with virtual.card(image):
+        ran = subprocess.run(
+            [need("scriptor"), "-r", "Virtual PCD 00 00", "-p", "T=0", str(script)],
+            check=True, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    answers = [part.split(" : ")[0] for part in ran.stdout.replace("\n", " ").split("< ")[1:]]
+    read = [" ".join(answer.split()) for answer in answers]
+
+    assert ["9F 16", "9F 0F", "03 90 00", "90 00", "90 00", "90 00"] == read[:6]
+    assert "1E DE 1F 1C 27 F6 05 00 40 03 10 00 00 00 00 06 90 00" == read[6]
+    assert read[8].startswith("43 08 80 E3 B0 9C")

@@ -126,6 +126,18 @@ def test_malformed_chv(apdu: str, expected: str) -> None:
     assert expected == answer(sim(), apdu)
 
 
+@pytest.mark.parametrize("number", ["04", "0A"])
+def test_administrator(number: str) -> None:
+    """The administrator's code opens what only he may write; it is counted as any. Clause 11.3."""
+    card = sim()
+
+    assert "6708" == answer(card, f"A02000{number}00")
+    assert "9804" == answer(card, f"A02000{number}08" + "39" * 8)
+    assert "9804" == answer(card, "A0A40000027F20", "A0A40000026FAE", "A0D600000102")
+    assert "9000" == answer(card, f"A02000{number}08" + b"ADMINKEY".hex())
+    assert "9000" == answer(card, "A0D600000102")
+
+
 def test_change() -> None:
     """The old one and the new one. Clause 8.11."""
     assert "9000" == answer(sim(pin=True), f"A024000110{PIN}{WRONG}", f"A020000108{WRONG}")

@@ -94,21 +94,23 @@ class DomainKeys:
 
         GlobalPlatform 2.3 clause 11.3.3.1.
         """
-        rows = [(keys.version, [keys.kind] * 3, [*keys]) for keys in self.keys().values()]
-        for number, key_set in read_key_sets(self._memory).items():
-            pair = [key_set.kic, key_set.kid]
-            cipher = self.key_cipher(number)
-            kinds = [_kind(key.algorithm) for key in pair] + ([cipher.kind] if cipher else [])
-            octets = [key.octets for key in pair] + ([cipher.key] if cipher else [])
-            rows.append((number, kinds, octets))
         return b"".join(
             bytes([0xC0, 4, identifier, version, kind, len(key)])
-            for version, kinds, keys in sorted(rows, key=lambda row: row[0])
-            for identifier, (kind, key) in enumerate(zip(kinds, keys, strict=True), 1)
+            for version, (kind, keys) in sorted(self._rows().items())
+            for identifier, key in enumerate(keys, 1)
         )
 
+    def _rows(self) -> dict[int, tuple[KeyKind, list[bytes]]]:
+        """Give the kind and the keys of each version; one of packets may lack its KIK."""
+        rows = {keys.version: (keys.kind, [*keys]) for keys in self.keys().values()}
+        for number, key_set in read_key_sets(self._memory).items():
+            cipher = self.key_cipher(number)
+            keys = [key_set.kic.octets, key_set.kid.octets] + ([cipher.key] if cipher else [])
+            rows[number] = (_kind(key_set.kic.algorithm), keys)
+        return rows
+
     def put(self, command: PutKey, cipher: KeyCipher | None) -> bytes:
-        """PUT KEY: three new keys of a version; give the version and their check values.
+        """PUT KEY: three new keys of a version, or some of one that stays; give their check values.
 
         Raises `PeerError`: 6985 where no key can decipher them, 6A88 for a version to replace
         that is not there, 6A80 for what is not three keys of one kind, 6A84, 9485.
@@ -117,17 +119,28 @@ class DomainKeys:
             raise PeerError("no key to decipher keys", answer=SW.CONDITIONS_NOT_SATISFIED)
         self._check_version(command)
         found = [cipher.unwrap(block) for block in command.keys]
-        kinds, keys = {kind for kind, _ in found}, [key for _, key in found]
-        if len(found) != _KEYS or command.identifier != 1 or len(kinds) != 1:
-            raise PeerError("three keys of one kind are expected", answer=SW.INCORRECT_DATA)
-        kind = kinds.pop()
+        kind, keys = self._completed(command, found)
         try:
             self._write(command.version, kind, keys)
         except LocalError as exc:
             raise PeerError("no such keys", answer=SW.INCORRECT_DATA) from exc
         if command.replaces and command.replaces != command.version:
             self._remove(command.replaces)
-        return bytes([command.version]) + b"".join([check_value(kind, key) for key in keys])
+        return bytes([command.version]) + b"".join([check_value(*one) for one in found])
+
+    def _completed(
+        self, command: PutKey, found: Sequence[tuple[KeyKind, bytes]]
+    ) -> tuple[KeyKind, list[bytes]]:
+        """Give the kind and the three keys that a version will have."""
+        first, end = command.identifier - 1, command.identifier - 1 + len(found)
+        kinds, keys = {kind for kind, _ in found}, [key for _, key in found]
+        if (first, end) != (0, _KEYS) and command.replaces == command.version:
+            kind, before = self._rows()[command.version]
+            kinds.add(kind)
+            keys = before[:first] + keys + before[end:]
+        if first < 0 or end > _KEYS or len(keys) != _KEYS or len(kinds) != 1:
+            raise PeerError("three keys of one kind are expected", answer=SW.INCORRECT_DATA)
+        return kinds.pop(), keys
 
     def delete(self, command: DeleteKey) -> bytes:
         """DELETE the keys of a version; the last version stays, else nobody had a key.

@@ -11,7 +11,7 @@ from typing import ClassVar
 from cardsync.card.authentication import Authenticator
 from cardsync.card.elementary import ElementaryFiles, Mode
 from cardsync.card.instructions import Instructions
-from cardsync.card.pin import PIN1, PIN2, Pins
+from cardsync.card.pin import ADM1, PIN1, PIN2, Pins
 from cardsync.card.selection import FileError, Selection
 from cardsync.card.tree import CURRENT_ADF
 from cardsync.octets.apdu import SW, CommandApdu, Ins, ResponseApdu
@@ -20,6 +20,8 @@ SLEEP = 0xFA
 _DF_GSM = "3F00/7F20"
 _OK = ResponseApdu(SW.OK)
 _CHV = {0x00: PIN1, 0x01: PIN1, 0x02: PIN2}
+_ADM = {0x04, ADM1}
+"""Numbers by which terminals present the administrator's code: level 4, or its reference."""
 _PIN_LENGTH = 8
 _WRONG_LENGTH = 0x6700  # the low octet says what would be right. Clause 9.4.6
 
@@ -129,15 +131,20 @@ class SimInstructions:
         return ResponseApdu(SW.OK, self._files.increase(at, apdu.data))
 
     def _pin(self, at: Selection, apdu: CommandApdu, exact: bool) -> ResponseApdu:
-        """VERIFY, CHANGE, DISABLE, ENABLE and UNBLOCK CHV. Clauses 8.10 to 8.14."""
+        """VERIFY, CHANGE, DISABLE, ENABLE and UNBLOCK CHV. Clauses 8.10 to 8.14.
+
+        The administrator is verified in the same way.
+        """
         del at, exact
+        if apdu.ins == Ins.VERIFY_PIN and not apdu.p1 and apdu.p2 in _ADM:
+            _check_length(apdu.data, _PIN_LENGTH)
+            return ResponseApdu(self._pins.verify(ADM1, apdu.data))
         two = apdu.ins in {Ins.CHANGE_PIN, Ins.UNBLOCK_PIN}
         length = _PIN_LENGTH * 2 if two else _PIN_LENGTH
         first = 0x00 if apdu.ins == Ins.UNBLOCK_PIN else 0x01
         if apdu.p1 or apdu.p2 not in {first, 0x02}:
             raise FileError(SW.INCORRECT_P1_P2, "no such CHV")
-        if len(apdu.data) != length:
-            raise FileError(_WRONG_LENGTH | length, "a CHV has 8 octets")
+        _check_length(apdu.data, length)
         methods: Mapping[int, Callable[[int, bytes], int]] = {
             Ins.VERIFY_PIN: self._pins.verify,
             Ins.CHANGE_PIN: self._pins.change,
@@ -194,6 +201,11 @@ class SimInstructions:
 
 
 _Handler = Callable[[SimInstructions, Selection, CommandApdu, bool], ResponseApdu]
+
+
+def _check_length(codes: bytes, length: int) -> None:
+    if len(codes) != length:
+        raise FileError(_WRONG_LENGTH | length, "a code has 8 octets")
 
 
 def _part(octets: bytes, apdu: CommandApdu, *, exact: bool) -> ResponseApdu:
