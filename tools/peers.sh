@@ -20,6 +20,7 @@ need wapbox kannel
 ldconfig -p 2>/dev/null | grep -q libopenobex.so.2 || missing="$missing libopenobex2"
 PATH="$PATH:/usr/sbin" need pcscd pcscd
 need opensc-tool opensc
+need scriptor pcsc-tools
 [ -e /etc/reader.conf.d/vpcd ] || missing="$missing vsmartcard-vpcd"
 /usr/bin/python3 -c "import smartcard" 2>/dev/null || missing="$missing python3-pyscard"
 perl -MNet::SMPP -e 1 2>/dev/null || missing="$missing libnet-smpp-perl"

@@ -191,7 +191,7 @@ A0 B0 00 00 01
 
 
 def test_scriptor(image: Path, virtual: Reader, tmp_path: Path) -> None:
-    """scriptor of pcsc-tools reads the card as a SIM and as a UICC, one after the other."""
+    """The scriptor of pcsc-tools reads the card as a SIM and as a UICC, one after the other."""
     script = tmp_path / "reading"
     script.write_text(READING)
     with virtual.card(image):
