@@ -116,6 +116,17 @@ def test_keys_are_not_repeated() -> None:
     assert secret not in message
 
 
+def test_another_key() -> None:
+    """What another key made of a packet is no message; it is said which key set was taken."""
+    packet = "00201506193535b00011ae733256918d050b87c94fbfe12e4dc402f262c41cf67f2f"
+    wrong = "00112233445566778899AABBCCDDEEFF"
+    keys = f'[{{"algorithm": "TRIPLE_DES_2", "number": 3, "kic": "{wrong}", "kid": "{wrong}"}}]'
+    found = CliRunner().invoke(app, ["decode", "packet", packet], env={"CARDSYNC_KEYS": keys})
+
+    assert str(found.exception).endswith("deciphered with key set 3; is it the right key?")
+    assert wrong not in str(found.exception)
+
+
 def piped(octets: bytes, stdout: int | None = subprocess.PIPE) -> tuple[int, bytes, bytes]:
     """Run the program with octets on standard input, where text is strictly UTF-8."""
     ran = subprocess.run(

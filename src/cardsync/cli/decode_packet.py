@@ -55,11 +55,23 @@ def read_keys(text: str, source: str) -> tuple[KeySet, ...]:
         found = json.loads(text)
         return tuple([_key_set(one) for one in found])
     except (ValueError, TypeError, KeyError, AttributeError, LocalError) as exc:
-        what = str(exc) if isinstance(exc, LocalError) else type(exc).__name__
         raise ConfigError(
-            f"{source}: {what}; a JSON list of key sets is expected, each with algorithm (AES, "
-            "TRIPLE_DES_2, TRIPLE_DES_3, DES), number, kic and kid (hexadecimal)"
+            f"{source}: {_fault(exc)}; a JSON list of key sets is expected, each with algorithm "
+            "(AES, TRIPLE_DES_2, TRIPLE_DES_3, DES), number, kic and kid (hexadecimal)"
         ) from None
+
+
+def _fault(error: Exception) -> str:
+    """Say what is wrong with keys, without any of their digits."""
+    if isinstance(error, LocalError):
+        return str(error)
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON at line {error.lineno}, column {error.colno}"
+    if isinstance(error, KeyError):
+        return "an algorithm that is none, or number, kic or kid is missing"
+    if isinstance(error, ValueError):
+        return "number, kic or kid has other characters than digits"
+    return "no list of key sets"
 
 
 def _key_set(one: Mapping[str, Any]) -> KeySet:
@@ -94,7 +106,7 @@ def command(octets: bytes, keys: Sequence[KeySet]) -> Found:
     if level.ciphered and key_set is None:
         return Found(Ciphered(header, octets[CLEAR_COMMAND:]), octets)
     plain = _deciphered(octets, CLEAR_COMMAND, key_set) if level.ciphered else octets
-    packet = CommandPacket.decode(plain)
+    packet = _opened(plain, key_set) if level.ciphered else CommandPacket.decode(plain)
     over = plain[:COMMAND_CHECKSUM] + plain[3 + plain[2] :]
     inside = _checked(level.integrity, header.kid, _of(keys, header.kid), over, packet.checksum)
     written = packet.encode()
@@ -127,6 +139,15 @@ def response(octets: bytes, keys: Sequence[KeySet]) -> Found:
         if written == octets:
             return Found(packet, written, _proved([key_set], plain, packet))
     raise PeerError("the response packet is ciphered with a key that is not there, or malformed")
+
+
+def _opened(plain: bytes, key_set: KeySet | None) -> CommandPacket:
+    """Read what was deciphered; what cannot be read was mostly ciphered with another key."""
+    try:
+        return CommandPacket.decode(plain)
+    except PeerError as exc:
+        number = key_set.number if key_set else 0
+        raise PeerError(f"{exc}, deciphered with key set {number}; is it the right key?") from exc
 
 
 def _of(keys: Sequence[KeySet], octet: int) -> KeySet | None:
