@@ -13,15 +13,35 @@ def test_command() -> None:
     assert TimerValue(5400) == first(command.parts, TimerValue)
 
 
+def after(timers: Timers, interval: float) -> tuple[tuple[int, float], ...]:
+    """Let an interval go by; give what is overdue then."""
+    timers.polled(interval)
+    return timers.overdue()
+
+
 def test_polls_count_along() -> None:
     """Only five minutes after its end do polls tell what the terminal did not."""
     timers = Timers()
     timers.start(1, 10)
 
-    assert () == timers.polled(600)
-    assert () == timers.polled(300)
-    assert ((1, 930),) == timers.polled(30)
+    assert () == after(timers, 600)
+    assert () == after(timers, 300)
+    assert ((1, 930),) == after(timers, 30)
     assert 930 == timers.counted(1)
+
+
+def test_two_timers() -> None:
+    """What one timer told the other has run too, and the next poll tells only the rest."""
+    timers = Timers()
+    timers.start(1, 20)
+    timers.start(2, 10)
+    timers.polled(30)
+
+    assert 570 == timers.expired(2, 600)
+    assert 600 == timers.counted(1)
+    assert (0, 30) == (timers.polled(30), timers.polled(30))
+    assert 570 == timers.expired(1, 1200)
+    assert 0 == timers.expired(1, 0)
 
 
 def test_stopped() -> None:
@@ -33,7 +53,7 @@ def test_stopped() -> None:
 
     assert 1 not in timers
     assert 0 == timers.counted(1)
-    assert () == timers.polled(100_000)
+    assert () == after(timers, 100_000)
 
 
 def test_started_anew() -> None:

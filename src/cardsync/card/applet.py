@@ -215,8 +215,8 @@ class Applet:
 
     def polled(self) -> None:
         """Count the time since the last STATUS."""
-        self._knowledge.passed(self._poll_seconds)
-        for timer, seconds in self._timers.polled(self._poll_seconds):
+        self._knowledge.passed(self._timers.polled(self._poll_seconds))
+        for timer, seconds in self._timers.overdue():
             self._timer_expired(timer, seconds)
         self._synchronizing.passed(self._poll_seconds)
         self._look_at_battery()
@@ -228,7 +228,6 @@ class Applet:
         self._battery_age += self._poll_seconds
         if machine is None or profile is None or self._battery_age < BATTERY_SECONDS:
             return
-        self._seconds = 0.0  # gone by, and not yet counted as minutes
         self._battery_age = 0.0
         if asks_battery(machine, profile):
             asked = commands.provide_local_information(LocalInformation.BATTERY)
@@ -274,11 +273,10 @@ class Applet:
         if chosen in entries:
             self._show(commands.display_text(entries[chosen]))
 
-    def _timer_expired(self, timer: int, seconds: int) -> None:
+    def _timer_expired(self, timer: int, seconds: float) -> None:
         if timer not in self._timers:
             return
-        self._knowledge.passed(max(0.0, seconds - self._timers.counted(timer)))
-        self._timers.stop(timer)
+        self._knowledge.passed(self._timers.expired(timer, seconds))
         if timer == RETRY_TIMER:
             self._synchronizing.timer_expired()
         else:
