@@ -121,7 +121,7 @@ class ReceivingCard:
             case Ins.DELETE, _:
                 there, self.loaded, self.installed = self.loaded, False, False
                 return SW.OK if there else SW.REFERENCED_DATA_NOT_FOUND
-            case Ins.INSTALL, 0x02 if self.loaded:
+            case Ins.INSTALL, 0x0C if self.installed:
                 return SW.CONDITIONS_NOT_SATISFIED
             case Ins.LOAD, _:
                 self.loaded = True

@@ -1,5 +1,7 @@
 """From what a card has to what it shall have: the packets of a plan. Pure."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ from cardsync.ota.application import (
     decode_messages,
     read_parameter,
 )
-from cardsync.ota.globalplatform import Delete, Load, StoreData, load_file_of
+from cardsync.ota.globalplatform import Load, StoreData, load_file_of
 from cardsync.ota.install import InstallForInstall, InstallForLoad, InstallForPersonalization
 from cardsync.ota.packet import SecurityLevel
 from cardsync.ota.script import decode_compact
@@ -105,13 +107,16 @@ def test_parameters_go_to_the_application() -> None:
 
 
 def test_another_version_replaces_the_old_one() -> None:
-    """The load file has the same AID: it is deleted, and the policy comes again."""
+    """It is loaded in the place of the old one: what the card remembers stays. R-21."""
     wanted = Content(NEW.digest, FIRST.digest, {"interval": "12 h"})
-    deletion, *_ = plan(COMPLETE, wanted, ARTIFACTS)
+    load, *_ = plan(COMPLETE, wanted, ARTIFACTS)
 
-    assert [Delete(PACKAGE_AID, related=True)] == commands(deletion.data)
-    expected = ["delete application", "load and install app 2.0", "policy policy 7"]
-    assert expected == purposes(COMPLETE, wanted)
+    assert "load app 2.0" == load.purpose == purposes(COMPLETE, wanted)[0]
+    first, *blocks = commands(load.data)
+    assert InstallForLoad(PACKAGE_AID) == first
+    joined = b"".join([one.data for one in blocks if isinstance(one, Load)])
+    assert NEW.data == load_file_of(joined)
+    assert replace(COMPLETE, application=NEW.digest) == load.after
 
 
 def test_an_application_can_be_taken_away() -> None:

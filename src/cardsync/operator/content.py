@@ -1,9 +1,9 @@
 """What a card has or shall have, and the scripts that lead from the one to the other. Pure.
 
 Scripts go to the issuer security domain in the compact format (TS 102 226 clause 5.1): an
-application is deleted, loaded and installed; a policy and its parameters are personalised
-(GlobalPlatform 2.3 clauses 11.2, 11.5, 11.6, 11.11). Single parameters are messages to the
-application itself.
+application is loaded and installed, replaced in its place, deleted; a policy and its parameters
+are personalised (GlobalPlatform 2.3 clauses 11.2, 11.5, 11.6, 11.11). Single parameters are
+messages to the application itself.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Self
 
+from cardsync.octets.apdu import CommandApdu
 from cardsync.ota import globalplatform
 from cardsync.ota.application import (
     APPLICATION_TAR,
@@ -131,14 +132,8 @@ def plan(known: Content, wanted: Content, artifacts: Mapping[str, Artifact]) -> 
 
     `artifacts` has what `wanted` names. A policy cannot be taken away but with its application.
     """
-    steps: list[Step] = []
-    if wanted.application != known.application:
-        if known.application is not None:
-            steps.append(_deletion())
-        known = Content()
-        if wanted.application is not None:
-            known = Content(wanted.application)
-            steps.append(_installation(artifacts[wanted.application], known))
+    steps = _application(known, wanted.application, artifacts)
+    known = steps[-1].after if steps else known
     if wanted.application is None:
         return tuple(steps)
     if wanted.policy not in (None, known.policy):
@@ -149,17 +144,40 @@ def plan(known: Content, wanted: Content, artifacts: Mapping[str, Artifact]) -> 
     return tuple(steps)
 
 
+def _application(
+    known: Content, wanted: str | None, artifacts: Mapping[str, Artifact]
+) -> list[Step]:
+    """Give the packets that bring the application: in its place where one is known to be there."""
+    if wanted == known.application:
+        return []
+    if wanted is not None and known.application not in (None, UNKNOWN):
+        return [_replacement(artifacts[wanted], replace(known, application=wanted))]
+    steps = [] if known.application is None else [_deletion()]
+    if wanted is not None:
+        steps.append(_installation(artifacts[wanted], Content(wanted)))
+    return steps
+
+
 def _deletion() -> Step:
     """Delete the application with its load file; a card that has neither says 6A88."""
     commands = [globalplatform.Delete(PACKAGE_AID, related=True).encode()]
     return Step("delete application", ISSUER_DOMAIN_TAR, encode_compact(commands), Content())
 
 
+def _loading(image: Artifact) -> list[CommandApdu]:
+    blocks = [block.encode() for block in globalplatform.load_blocks(image.data)]
+    return [InstallForLoad(PACKAGE_AID).encode(), *blocks]
+
+
+def _replacement(image: Artifact, after: Content) -> Step:
+    """Load in the place of the old load file: policy, parameters and variables stay."""
+    return Step(f"load {image}", ISSUER_DOMAIN_TAR, encode_compact(_loading(image)), after)
+
+
 def _installation(image: Artifact, after: Content) -> Step:
-    """Load and install in one script. Executed twice it fails: the load file is there."""
+    """Load and install in one script. Executed twice it fails: the application is there."""
     commands = [
-        InstallForLoad(PACKAGE_AID).encode(),
-        *[block.encode() for block in globalplatform.load_blocks(image.data)],
+        *_loading(image),
         InstallForInstall(
             PACKAGE_AID, MODULE_AID, INSTANCE_AID, InstallParameters(toolkit=TOOLKIT)
         ).encode(),
