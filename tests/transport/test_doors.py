@@ -33,7 +33,7 @@ def test_places(wsp: str | None, obex: str | None, doors: Doors) -> None:
     assert doors == Doors.read(wsp, obex)
 
 
-@pytest.mark.parametrize("wrong", ["", ":9201", "a:b", "a:65536", "a/b", "::1", "a:1"])
+@pytest.mark.parametrize("wrong", ["", ":9201", "a:b", "a:65536", "a/b", "::1", "a:1", "a..b"])
 def test_places_that_are_none(wrong: str) -> None:
     """The message tells what is expected; at port 1 there would be no port below."""
     with pytest.raises(ConfigError, match=r"--wsp .*HOST or HOST:PORT is expected"):

@@ -245,7 +245,12 @@ def test_timed_out_by_drops() -> None:
     assert took < 0.8
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "nonsense", "http://", "http://:x/?token=a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://127.0.0.1/", "nonsense", "http://", "http://:x/?token=a", "http://a..b/?token=a", "https://xn--/",
+    ],
+)  # fmt: skip
 def test_no_address(url: str) -> None:
     """What is no address of HTTP is refused, and not repeated in the error."""
     with HttpCarrier() as carrier:

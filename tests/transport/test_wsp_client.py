@@ -139,6 +139,15 @@ def test_host_of_an_address(ports: tuple[int, ...], monkeypatch: pytest.MonkeyPa
     assert Failure.UNSUPPORTED is caught.value.kind
 
 
+def test_name_of_this_machine(ports: tuple[int, ...]) -> None:
+    """A server at 127.0.0.1 is found by name where IPv6 has the name, too; and one at the name."""
+    with running(WspServer(handle, "localhost", 0, None)) as named:
+        for port in (ports[0], named[0]):
+            with WspCarrier() as carrier:
+                answer = carrier.exchange(f"wsp://localhost:{port}/s", WBXML, b"abc")
+            assert (WBXML, b"cba") == answer
+
+
 def test_a_session_that_was_long_unused(
     ports: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,7 +222,9 @@ def test_no_such_host() -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("url", ["ftp://a/", "http://a/ b", "http://a/\N{SNOWMAN}", "/syncml", ""])
+@pytest.mark.parametrize(
+    "url", ["ftp://a/", "http://a..b/", "http://a/ b", "http://a/\N{SNOWMAN}", "/syncml", ""]
+)
 def test_addresses_that_are_none(connectionless: bool, url: str) -> None:
     """Only http and https, and what can be written; nothing is sent."""
     error = failure(WspCarrier("127.0.0.1", 1, connectionless=connectionless), url)

@@ -77,7 +77,8 @@ def parted(url: str, schemes: Collection[str]) -> SplitResult:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - it is read when it is asked for
-    except ValueError:
+        (parts.hostname or "").encode("idna")  # what is no name cannot be looked up
+    except ValueError:  # UnicodeError is one
         parts = SplitResult("", "", "", "", "")
     if parts.scheme not in schemes or not parts.hostname:
         # The address may hold a token: it is not repeated.

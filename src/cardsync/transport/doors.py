@@ -74,6 +74,7 @@ def read_place(option: str, text: str, usual: int, never: "frozenset[int] | set[
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")
     except ValueError:
         host, port = None, None
     if not host or parts.path or port in never:

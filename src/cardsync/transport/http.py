@@ -85,7 +85,7 @@ class HttpCarrier:
         except httpcore.TimeoutException as exc:
             detail = f"no whole answer within {self._timeout:g} s"
             raise CarrierError(Failure.TIMED_OUT, detail) from exc
-        except (httpcore.UnsupportedProtocol, httpx.InvalidURL) as exc:
+        except (httpcore.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as exc:
             # The address may hold a token: it is not repeated.
             raise CarrierError(Failure.UNSUPPORTED, "no http or https address") from exc
         except httpcore.LocalProtocolError as exc:

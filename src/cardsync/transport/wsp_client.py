@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport import wsp
@@ -257,8 +257,8 @@ class _Link:
     """A socket that is connected to one peer, and heard."""
 
     def __init__(self, where: tuple[str, int], tap: Tap | None) -> None:
-        family, kind, protocol, _, address = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM)[0]
-        self._socket = socket.socket(family, kind, protocol)
+        family, address = resolve(*where)
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
             self._socket.connect(address)
         except OSError:
@@ -298,6 +298,16 @@ class _Link:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    """Look a name up. Raises `OSError`.
+
+    IPv4 goes first: WAP knows little else, and by UDP nobody finds out who is there.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    family, _, _, _, address = min(found, key=lambda one: one[0] is not socket.AF_INET)
+    return family, address
 
 
 def _written(datagram: bytes) -> bytes:

@@ -21,6 +21,7 @@ from typing import Any, Self, TypeAlias
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport import wsp
 from cardsync.transport.carrier import Handler
+from cardsync.transport.wsp_client import resolve
 from cardsync.transport.wsp_codes import status_code
 from cardsync.transport.wsp_service import LARGEST_SESSION_ID, Call, Gone, Service, UnitService
 from cardsync.transport.wtp_sar import Limits
@@ -88,7 +89,8 @@ class WspServer:
 
     async def _open(self, port: int, end: asyncio.DatagramProtocol) -> asyncio.DatagramTransport:
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: end, (self._host, port))
+        _, address = await asyncio.to_thread(resolve, self._host, port)
+        transport, _ = await loop.create_datagram_endpoint(lambda: end, address[:2])
         return transport
 
     async def stop(self) -> None:
