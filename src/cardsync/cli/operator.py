@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardsync.cli import lines
+from cardsync.cli import keeping, lines
 from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,15 +33,14 @@ def operator() -> None:
     """Let `serve` be a command of its own; others will stand beside it."""
 
 
-_Home = Annotated[
-    Path, typer.Option(help="Where master key and database lie.", envvar="CARDSYNC_OPERATOR_HOME")
-]
+app.command()(keeping.account)
+app.command()(keeping.restore)
+
 _Host = Annotated[str, typer.Option(help="Address to listen on.")]
 _Port = Annotated[int, typer.Option(help="Port of HTTP; 0 takes a free one.")]
 _Descriptor = Annotated[
     int | None, typer.Option("--listen-fd", help="A listening socket in place of the port.")
 ]
-_Dsn = Annotated[str | None, typer.Option(help="A PostgreSQL of your own.", envvar="CARDSYNC_DSN")]
 _Reports = Annotated[
     str | None, typer.Option(help="HOST:PORT for what cards report by a channel of their own.")
 ]
@@ -83,11 +82,11 @@ _Key = Annotated[Path | None, typer.Option(help="PEM with the certificate's key.
 @app.command()
 def serve(
     *,
-    home: _Home,
+    home: keeping.Home,
     host: _Host = "127.0.0.1",
     port: _Port = 8080,
     listen_fd: _Descriptor = None,
-    dsn: _Dsn = None,
+    dsn: keeping.Dsn = None,
     reports: _Reports = None,
     reports_fd: _ReportsDescriptor = None,
     smsc: _Smsc = None,

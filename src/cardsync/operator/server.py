@@ -108,6 +108,24 @@ Background = Callable[[Operator], Coroutine[Any, Any, None]]
 """Something that runs as long as the server does; it is cancelled at the end."""
 
 
+@contextlib.contextmanager
+def storage(
+    config: OperatorConfig,
+) -> Iterator[tuple[Database, Cards, EmbeddedPostgres | None]]:
+    """Open what the operator keeps, with its own database unless another one is named.
+
+    The embedded one is joined where it runs, and stopped at the end if nobody else uses it.
+    """
+    with contextlib.ExitStack() as stack:
+        embedded, dsn = None, config.dsn
+        if dsn is None:
+            embedded = EmbeddedPostgres(config.home / "postgres", binaries=config.binaries)
+            stack.callback(embedded.stop)
+            dsn = embedded.start()
+        database = stack.enter_context(Database(dsn))
+        yield database, Cards(database, MasterKey.open(config.home / "master.key")), embedded
+
+
 def run(
     config: OperatorConfig,
     ready: Callable[[Operator], None] = lambda _: None,
@@ -122,14 +140,7 @@ def run(
         config.certificate.check()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(config))
-        embedded = None
-        dsn = config.dsn
-        if dsn is None:
-            embedded = EmbeddedPostgres(config.home / "postgres", binaries=config.binaries)
-            stack.callback(embedded.stop)
-            dsn = embedded.start()
-        database = stack.enter_context(Database(dsn))
-        cards = Cards(database, MasterKey.open(config.home / "master.key"))
+        database, cards, embedded = stack.enter_context(storage(config))
         operator = Operator(database, cards, _url(listener, config.certificate))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(operator, config, listener, embedded, ready, background))

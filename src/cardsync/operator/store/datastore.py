@@ -109,14 +109,24 @@ class PostgresDatastore(ServerDatastore):
 
         Raises `PeerError` for what is no item of this database.
         """
-        batch = self._batch(guids=[guid])
-        batch.put(guid, self._content(data))
+        self.put_all({guid: data})
+
+    def put_all(self, items: dict[str, bytes]) -> None:
+        """Add or change many."""
+        batch = self._batch(guids=items)
+        for guid, data in items.items():
+            batch.put(guid, self._content(data))
         self._write(batch)
 
     def remove(self, guid: str) -> None:
         """Delete an item, as the operator does; nothing happens if it is not there."""
-        batch = self._batch(guids=[guid])
-        batch.remove(guid)
+        self.remove_all([guid])
+
+    def remove_all(self, guids: Collection[str]) -> None:
+        """Delete many."""
+        batch = self._batch(guids=guids)
+        for guid in guids:
+            batch.remove(guid)
         self._write(batch)
 
     # --- the peer's changes -----------------------------------------------------------------

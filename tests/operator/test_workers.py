@@ -1,0 +1,94 @@
+"""Two operator processes over one database; the commands that work beside them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cardsync.syncml import auth, codec, record
+from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
+from cardsync.syncml.elements import AlertCode
+from cardsync.syncml.events import SessionResult
+from cardsync.syncml.memory import MemoryClientDatastore
+from cardsync.syncml.record import Parameter
+from cardsync.transport.http import HttpCarrier
+
+IMEI = "IMEI:490154203237518"
+COMMAND = [sys.executable, "-m", "cardsync", "operator"]
+
+
+def command(home: Path, *arguments: str) -> str:
+    """Run a command to its end; give what it says."""
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--home", str(home)],
+        env=os.environ | {"CARDSYNC_ACCOUNT_PASSWORD": "secret"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+@contextmanager
+def worker(home: Path) -> Iterator[str]:
+    """Run an operator; give its address."""
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--home", str(home), "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())["url"]
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
+
+
+def synchronize(
+    workers: list[str], store: MemoryClientDatastore, kind: AlertCode, number: str
+) -> SessionResult:
+    """Run a session whose messages go to one worker after the other."""
+    request = DatabaseRequest(store, "devman", kind, f"anchor-{number}")
+    account = auth.Account(auth.Scheme.BASIC, "lab", b"secret")
+    session = ClientSession(
+        ClientConfig(
+            f"{workers[0]}dm", IMEI, number, (request,), account=account, max_msg_size=4096
+        )
+    )
+    turns = cycle(workers)
+    with HttpCarrier() as carrier:
+        while (octets := session.data_to_send()) is not None:
+            url = urlsplit(session.url)._replace(netloc=urlsplit(next(turns)).netloc).geturl()
+            _, body = carrier.exchange(url, codec.WBXML, octets)
+            session.receive_data(body)
+    assert session.result is not None
+    return session.result
+
+
+def test_any_worker_answers_any_message_and_a_refresh_is_undone(home: Path) -> None:
+    """A session over two processes; the command restores what its refresh replaced."""
+    store = MemoryClientDatastore("devman", record.CONTENT_TYPE, record.CONTENT_VERSION)
+    for number in range(100):
+        store.put(str(number), Parameter(f"./Ext/{number}", "old").encode())
+    before = store.items()
+    added = command(home, "account", "lab")
+    with worker(home) as one, worker(home) as other:
+        workers = [one, other]
+        first = synchronize(workers, store, AlertCode.REFRESH_FROM_CLIENT, "1")
+        for number in range(50):
+            store.put(str(number), Parameter(f"./Ext/{number}", "new").encode())
+        second = synchronize(workers, store, AlertCode.REFRESH_FROM_CLIENT, "2")
+        told = command(home, "restore", f"lab: {IMEI}")
+        third = synchronize(workers, store, AlertCode.TWO_WAY, "3")
+
+    assert "lab: may synchronize\n" == added
+    assert (200, 200, 200) == (first.status, second.status, third.status)
+    assert first.round_trips > 2
+    assert "50 records put back, 0 removed" in told
+    assert before == store.items()
