@@ -18,6 +18,7 @@ from cardsync.syncml.elements import (
     Anchor,
     Command,
     Copy,
+    Delete,
     Cred,
     Item,
     Location,
@@ -257,6 +258,20 @@ def test_changes_of_the_server_are_answered_one_by_one() -> None:
     assert list(line.store.items()) == [each.source for each in told.items]
     line.say(Status(1, 3, 6, "Map", 200))
     assert 412 == line.status
+
+
+def test_soft_delete_takes_the_item_from_us() -> None:
+    """The server keeps it, and hears of no deletion by us. Representation Protocol, SftDel."""
+    store = MemoryClientDatastore("db")
+    store.put("a", b"x")
+    line = Line(AlertCode.SLOW, store).initialized(201)
+    gone = Delete(11, (Item(Location("a")),), soft=True)
+
+    line.say(Status(1, 2, 3, "Sync", 200), Status(2, 2, 4, "Replace", 200), sync(gone))
+
+    assert [("SyncHdr", 200), ("Sync", 200), ("Delete", 200)] == line.codes()
+    assert {} == store.items()
+    assert [] == list(store.changes("0"))
 
 
 def test_names_that_the_server_may_not_have_heard_go_first() -> None:

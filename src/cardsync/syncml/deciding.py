@@ -1,10 +1,10 @@
-"""A server's judgement of a client's changes, carried out, and the names of items on its side."""
+"""A server's judgement of a client's changes, carried out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cardsync.syncml.datastore import Change, ChangeKind, Rule, ServerDatastore
-from cardsync.syncml.elements import AlertCode, Item, Location
+from cardsync.syncml.datastore import Change, Rule, ServerDatastore
+from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.events import DatabaseResult, SessionResult
 from cardsync.syncml.reconcile import Decision, reconcile
 from cardsync.syncml.state import DatabaseState
@@ -50,18 +50,6 @@ def _decide(
     ours = store.conflicts(state.since, theirs)
     alone = state.kind is AlertCode.ONE_WAY_FROM_CLIENT
     return reconcile(theirs, ours, _ClientAlone() if alone else store)
-
-
-def client_change(kind: ChangeKind, item: Item) -> Change | None:
-    """Read the client's name of an item, which is its Source."""
-    return Change(kind, "", peer=item.source.uri) if item.source else None
-
-
-def our_item(change: Change) -> Item:
-    """Name an item to the client: what it has by its own name, what we add by ours."""
-    if change.kind is ChangeKind.ADD:
-        return Item(source=Location(change.identifier))
-    return Item(target=Location(change.peer or change.identifier))
 
 
 def result(states: Sequence[DatabaseState]) -> SessionResult:

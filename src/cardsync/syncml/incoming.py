@@ -61,14 +61,23 @@ class Receiver:
     """Reads the items of one Sync; `chunk` is what an earlier message left unfinished.
 
     `unfinished` are the items of which the end never came. DS Protocol 1.2, Alert 223.
+    `takes_soft` says that a soft Delete is served: it takes an item from here and leaves it at
+    the peer, so that at a client it is a Delete like all others.
     """
 
     def __init__(
-        self, database: str, content_type: str, naming: Naming, chunk: Chunk | None
+        self,
+        database: str,
+        content_type: str,
+        naming: Naming,
+        chunk: Chunk | None,
+        *,
+        takes_soft: bool = False,
     ) -> None:
         self._database = database
         self._content_type = media_type(content_type)
         self._naming = naming
+        self._takes_soft = takes_soft
         self.chunk = chunk
         self.unfinished: list[str] = []
 
@@ -100,18 +109,24 @@ class Receiver:
 
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):
-            return (StatusCode.NOT_SUPPORTED if command.soft else 0), None
-        if _format(command, item) not in _FORMATS:
-            return StatusCode.UNSUPPORTED_TYPE, None
-        given = _type(command, item)
-        if given and self._content_type not in (ANY_TYPE, media_type(given)):
-            return StatusCode.UNSUPPORTED_TYPE, None
-        if not isinstance(item.data, bytes):
-            return StatusCode.INCOMPLETE, None
+            served = self._takes_soft or not command.soft
+            return (0 if served else StatusCode.NOT_SUPPORTED), None
+        code = self._refused(command, item)
+        if code or not isinstance(item.data, bytes):
+            return code or StatusCode.INCOMPLETE, None
         data = _decoded(item.data, _format(command, item))
         if data is None:
             return StatusCode.BAD_REQUEST, None
         return self._joined(item, data)
+
+    def _refused(self, command: Manipulation, item: Item) -> int:
+        """Give the status of an item that is not ours to take; 0 for one that is."""
+        if any(meta and meta.field_level for meta in (item.meta, command.meta)):
+            return StatusCode.NOT_SUPPORTED  # some fields alone are not the whole item
+        given = _type(command, item)
+        foreign = given and self._content_type not in (ANY_TYPE, media_type(given))
+        unknown = foreign or _format(command, item) not in _FORMATS
+        return StatusCode.UNSUPPORTED_TYPE if unknown else 0
 
     def _joined(self, item: Item, data: bytes) -> tuple[int, bytes | None]:
         """Put the chunks of an object together. DS Protocol 1.2, "Large object handling"."""

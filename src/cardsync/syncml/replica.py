@@ -29,6 +29,7 @@ from cardsync.syncml.events import Applied, Counts, DatabaseResult
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, alert_code, becomes, kind_of, may_become
 from cardsync.syncml.letter import Letter
+from cardsync.syncml.names import client_item, plain, server_change
 from cardsync.syncml.outgoing import Supply
 from cardsync.syncml.request import DatabaseRequest, Interrupted
 from cardsync.syncml.status import StatusCode, succeeded
@@ -113,8 +114,8 @@ class Replica:
 
     def is_named(self, ours: Location | None, theirs: Location | None) -> bool:
         """Say whether a command of the server means this database."""
-        return (ours is not None and _plain(ours.uri) == _plain(self.store.name)) or (
-            ours is None and theirs is not None and _plain(theirs.uri) == _plain(self.target)
+        return (ours is not None and plain(ours.uri) == plain(self.store.name)) or (
+            ours is None and theirs is not None and plain(theirs.uri) == plain(self.target)
         )
 
     def stop(self, code: int) -> None:
@@ -209,7 +210,7 @@ class Replica:
             return
         sync = Sync(0, Location(self.target), Location(self.store.name))
         sync = replace(sync, number_of_changes=self._counted)
-        written = letter.sync(sync, self._supply, self.store.content_type, _our_item)
+        written = letter.sync(sync, self._supply, self.store.content_type, client_item)
         if written is None:
             return
         self._counted = None  # it goes with the first
@@ -268,7 +269,8 @@ class Replica:
             self.store.forget()
             self._forgotten = True
             self._began = self.store.token()
-        receiver = Receiver(self.store.name, self.store.content_type, _their_change, self._chunk)
+        kind = self.store.content_type
+        receiver = Receiver(self.store.name, kind, server_change, self._chunk, takes_soft=True)
         received = tuple(receiver.read(sync.commands))
         self._chunk = receiver.chunk
         outcomes = carry_out(received, self.store, self._apply)
@@ -382,19 +384,3 @@ class Replica:
     def _fail(self, code: int, items: int) -> None:
         self._failed += items
         self.stop(code)
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix("./")
-
-
-def _our_item(change: Change) -> Item:
-    """Name an item by our own name, which the server knows it by."""
-    return Item(source=Location(change.identifier))
-
-
-def _their_change(kind: ChangeKind, item: Item) -> Change | None:
-    """Read the names of an item: what the server adds has its name, all else has ours."""
-    if kind is ChangeKind.ADD:
-        return Change(kind, "", peer=item.source.uri) if item.source else None
-    return Change(kind, item.target.uri) if item.target else None

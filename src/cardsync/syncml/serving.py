@@ -18,7 +18,7 @@ from cardsync.syncml.datastore import (
     ServerDatastore,
     would_empty,
 )
-from cardsync.syncml.deciding import client_change, decide_and_apply, our_item, result
+from cardsync.syncml.deciding import decide_and_apply, result
 from cardsync.syncml.elements import (
     Alert,
     AlertCode,
@@ -39,6 +39,7 @@ from cardsync.syncml.events import (
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
 from cardsync.syncml.letter import Letter
+from cardsync.syncml.names import client_change, server_item
 from cardsync.syncml.outgoing import Supply
 from cardsync.syncml.state import DatabaseState, Outstanding, Phase, ServerState
 from cardsync.syncml.status import StatusCode, succeeded
@@ -328,7 +329,7 @@ class Databases:
         if counts and sends and not state.cursor and not state.offset:
             number = store.count(since) if isinstance(store, Counting) else None
             sync = replace(sync, number_of_changes=number)
-        written = letter.sync(sync, supply, store.content_type, our_item)
+        written = letter.sync(sync, supply, store.content_type, server_item)
         if written is None:
             return
         for _, code in written.left_out:

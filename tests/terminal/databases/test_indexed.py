@@ -2,17 +2,36 @@
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from cardsync.errors import ConfigError
+from cardsync.errors import ConfigError, PeerError
+from cardsync.syncml import codec
 from cardsync.syncml.datastore import Anchors, Change, ChangeKind, Rule
-from cardsync.syncml.elements import AlertCode
+from cardsync.syncml.elements import (
+    Add,
+    Alert,
+    AlertCode,
+    Anchor,
+    Atomic,
+    Command,
+    Delete,
+    Item,
+    Location,
+    Message,
+    Meta,
+    Replace,
+    Status,
+    Sync,
+    SyncHdr,
+)
 from cardsync.terminal.databases.sources import open_source
 from syncml.files import FolderPair
+from syncml.pair import DEVICE, URL
 from syncml.test_sessions import Replicas
 
 KINDS = [kind for kind in AlertCode if 200 <= kind <= 205]
@@ -64,6 +83,60 @@ def test_every_kind(pair: FolderPair, kind: AlertCode) -> None:
     assert pair.equal() == (kind in {200, 201, 203, 205})
     assert pair.sync().ok
     assert pair.equal()
+
+
+def test_atomic_leaves_all_or_nothing(pair: FolderPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file of an Atomic cannot be written: 507, and the folder is what it was before.
+
+    What was changed, deleted and added in it is put back: 216; the one that failed has 510.
+    """
+    write = pair.theirs._index.collection.write
+
+    def fail(name: str, data: bytes) -> str:
+        if data == b"bad":
+            raise PeerError("no", answer=510)
+        return write(name, data)
+
+    before = pair.store.items()
+    commands = Atomic(
+        11,
+        (
+            Replace(12, (Item(source=Location("item1"), data=b"changed"),)),
+            Delete(13, (Item(source=Location("item2")),)),
+            Add(14, (Item(source=Location("new"), data=b"new"),)),
+            Add(15, (Item(source=Location("other"), data=b"bad"),)),
+        ),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(pair.theirs._index.collection, "write", fail)
+        failed = statuses(pair, "C2", commands)
+    after = pair.store.items()
+    done = statuses(pair, "C3", replace(commands, commands=commands.commands[:3]))
+
+    assert [
+        ("Atomic", 507),
+        ("Replace", 216),
+        ("Delete", 216),
+        ("Add", 216),
+        ("Add", 510),
+    ] == failed
+    assert before == after
+    assert [("Atomic", 200), ("Replace", 200), ("Delete", 200), ("Add", 201)] == done
+    assert {"changed", "new"} <= {data.decode() for data in pair.store.items().values()}
+    assert "item2" not in pair.store.items()
+
+
+def statuses(pair: FolderPair, session: str, command: Command) -> list[tuple[str, int]]:
+    """Send one command in a session by hand; give the answers to it and to what is in it."""
+    names = Location("db"), Location("db")
+    anchor = Meta(anchor=Anchor(session, "C1"))
+    for number, said in enumerate(
+        (Alert(1, AlertCode.TWO_WAY, (Item(*names, anchor),)), Sync(1, *names, commands=(command,)))
+    ):
+        header = SyncHdr(session, number + 1, Location(URL), Location(DEVICE))
+        octets = codec.encode(Message(header, (said,), final=number == 0), codec.WBXML)
+        reply = codec.decode(pair.server.post(octets), codec.WBXML)
+    return [(each.cmd, each.code) for each in reply.commands if isinstance(each, Status)][2:]
 
 
 def test_loser_becomes_a_file(pair: FolderPair) -> None:
