@@ -5,6 +5,7 @@ alike, without references; else one for each item, with its reference. Atomic: a
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from cardsync.syncml.datastore import Transactional
 from cardsync.syncml.elements import (
@@ -13,6 +14,7 @@ from cardsync.syncml.elements import (
     AlertCode,
     Anchor,
     Atomic,
+    Chal,
     Command,
     Delete,
     Item,
@@ -22,6 +24,7 @@ from cardsync.syncml.elements import (
     Replace,
     Status,
     Sync,
+    SyncHdr,
 )
 from cardsync.syncml.elements import Sequence as Ordered
 from cardsync.syncml.incoming import Received
@@ -131,6 +134,13 @@ def _is_done(commands: Sequence[Command], codes: _Codes) -> bool:
         and all(succeeded(code) for _, code in codes.get(command.cmd_id, ()))
         for command in commands
     )
+
+
+def received(header: SyncHdr, code: int, chal: Chal | None = None, *, refs: bool = False) -> Status:
+    """Answer the header of a message, which is command 0; `refs` as in `refuse`."""
+    status = Status(0, header.msg_id, 0, "SyncHdr", code, chal=chal)
+    named = (header.target.uri,), (header.source.uri,)
+    return replace(status, target_refs=named[0], source_refs=named[1]) if refs else status
 
 
 def refuse(command: Command, code: int, message: int, *, refs: bool = False) -> Status:

@@ -8,6 +8,7 @@ from typing import Final
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth
+from cardsync.syncml.answering import received
 from cardsync.syncml.elements import Chal, Location, Message, Meta, Status, SyncHdr
 from cardsync.syncml.letter import Letter, is_wbxml
 from cardsync.syncml.request import ClientConfig
@@ -118,17 +119,7 @@ class Correspondence:
             chal = auth.write_challenge(result.challenge) if result.challenge else None
         if self._refusals == _TRIES:
             raise PeerError("a server that is not the one that we know", answer=code)
-        refs = self._config.plain
-        status = Status(
-            cmd_id=0,
-            msg_ref=header.msg_id,
-            cmd_ref=0,
-            cmd="SyncHdr",
-            code=code,
-            target_refs=(header.target.uri,) if refs else (),
-            source_refs=(header.source.uri,) if refs else (),
-            chal=chal,
-        )
+        status = received(header, code, chal, refs=self._config.plain)
         return status, 0 if self._knows_server else code
 
 

@@ -71,7 +71,8 @@ class Letter:
         self._singly = singly
         self._content_type = content_type
         self._builder = MessageBuilder(header, content_type)
-        self._limit = max(limit, self._builder.size + MIN_ROOM)
+        least = self._builder.size + MIN_ROOM * (2 if singly else 1)
+        self._limit = max(limit, least)
         self._builder.limit = self._limit - _LAST
         self._capacity = self._builder.limit - self._builder.size
         self._next = 1

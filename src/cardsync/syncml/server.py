@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth, description
-from cardsync.syncml.answering import answers, next_anchors, refuse, unfinished_object
+from cardsync.syncml.answering import answers, next_anchors, received, refuse, unfinished_object
 from cardsync.syncml.auth import Authenticate
 from cardsync.syncml.elements import (
     Alert,
@@ -135,9 +135,12 @@ class _Turn:
         return Response(self._state, letter.encode(final=True))
 
     def authenticate(self, authenticate: Authenticate) -> bool:
-        """Answer the header; a client that we do not know has every command refused."""
+        """Answer the header; a client that we do not know has every command refused.
+
+        Whom we know already shows himself in vain: some clients do so in every message.
+        """
         header = self._request.header
-        if self._state.identity is not None and header.cred is None:
+        if self._state.identity is not None:
             self._answer_header(StatusCode.OK)
             return True
         try:
@@ -227,6 +230,9 @@ class _Turn:
         elif kind is None:
             known = alert.code in _HEARD
             self._answer(alert, StatusCode.OK if known else StatusCode.NOT_SUPPORTED)
+            if alert.code == AlertCode.NEXT_MESSAGE and self._has_missed():
+                self._databases.send_again()
+                self._state = replace(self._state, phase=Phase.SERVER_CHANGES)
         elif self._state.phase is not Phase.INITIALIZATION:
             self._answer(alert, StatusCode.FORBIDDEN)
         else:
@@ -237,6 +243,11 @@ class _Turn:
             code = max(codes, default=StatusCode.INCOMPLETE)
             taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)
             self._answer(alert, code, next_anchors(alert) if taken else ())
+
+    def _has_missed(self) -> bool:
+        """Say whether the client has not looked at our package 4: old ones ask for it first."""
+        answers = any(isinstance(e, Status) and e.cmd_ref for e in self._request.commands)
+        return self._state.phase is Phase.MAPPING and not answers
 
     def _on_sync(self, sync: Sync) -> None:
         """Apply the client's changes to a database, all of this message at once."""
@@ -374,23 +385,10 @@ class _Turn:
         challenge: auth.Challenge | None = None,
         items: tuple[Item, ...] = (),
     ) -> None:
-        header = self._request.header
-        if header.no_resp:
-            return
-        refs = self._config.plain
-        self._owed.append(
-            Status(
-                cmd_id=0,
-                msg_ref=header.msg_id,
-                cmd_ref=0,
-                cmd="SyncHdr",
-                code=code,
-                target_refs=(header.target.uri,) if refs else (),
-                source_refs=(header.source.uri,) if refs else (),
-                chal=auth.write_challenge(challenge) if challenge else None,
-                items=items,
-            )
-        )
+        if not self._request.header.no_resp:
+            chal = auth.write_challenge(challenge) if challenge else None
+            status = received(self._request.header, code, chal, refs=self._config.plain)
+            self._owed.append(replace(status, items=items))
 
     def _answer(self, command: Command, code: int, items: tuple[Item, ...] = ()) -> None:
         header = self._request.header

@@ -32,6 +32,7 @@ from cardsync.syncml.elements import (
 )
 from cardsync.syncml.events import (
     Applied,
+    Counts,
     Event,
     SessionResult,
     SyncTypeChanged,
@@ -252,6 +253,16 @@ class Databases:
             self._outstanding[key] = replace(sent, items=sent.items - items)
         else:
             del self._outstanding[key]
+
+    def send_again(self) -> None:
+        """Forget that items were sent of which the client has answered none."""
+        missed = {sent.database for sent in self._outstanding.values() if sent.items}
+        for at in missed:
+            state = self._states[at]
+            self._states[at] = replace(
+                state, cursor=state.acked, offset=0, sent_all=False, sent=Counts()
+            )
+        self._outstanding = {}
 
     def _on_alert_status(self, at: int, code: int) -> None:
         """Begin anew where the client finds only now that its anchors do not match: 508."""
