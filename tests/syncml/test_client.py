@@ -1,5 +1,6 @@
 """The client's half alone: what a server may say, and what becomes of it."""
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 
 from cardsync.errors import LocalError
 from cardsync.syncml import codec
-from cardsync.syncml.auth import Account, AuthResult, Challenge, Proof, Scheme
+from cardsync.syncml.auth import Account, AuthResult, Challenge, Proof, Scheme, credential
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
 from cardsync.syncml.datastore import Applied, Change
 from cardsync.syncml.devinf import DevInf
@@ -16,6 +17,7 @@ from cardsync.syncml.elements import (
     Alert,
     AlertCode,
     Anchor,
+    Chal,
     Command,
     Copy,
     Cred,
@@ -29,6 +31,7 @@ from cardsync.syncml.elements import (
     Status,
     Sync,
     SyncHdr,
+    Version,
 )
 from cardsync.syncml.events import Counts, Finished, PeerDescribed, SyncTypeChanged
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
@@ -352,6 +355,29 @@ def test_credentials_are_shown_once() -> None:
     assert pair.sync().ok
     headers = [codec.decode(request, codec.WBXML).header for request, _ in pair.wire]
     assert [True, False] == [header.cred is not None for header in headers]
+
+
+@pytest.mark.parametrize(
+    ("name", "nonce"), [("syncml:auth-md5", b"next"), ("syncml:auth-MAC", b"first")]
+)
+def test_challenge_beside_success_is_for_the_next_time(name: str, nonce: bytes) -> None:
+    """Chal with 200 or 212 gives the next nonce; one that we cannot meet changes nothing."""
+    account = Account(Scheme.MD5, "u", b"right", b"first")
+    config = ClientConfig(URL, DEVICE, "1", (), account=account)
+    session = ClientSession(config)
+    assert session.data_to_send()
+    chal = Chal(Meta(format="b64", type=name, next_nonce=base64.b64encode(b"next").decode()))
+    header = SyncHdr("1", 1, Location(DEVICE), Location(URL))
+    told = Message(header, (Status(1, 1, 0, "SyncHdr", 200, chal=chal),), final=False)
+
+    session.receive_data(codec.encode(told, codec.WBXML))
+    octets = session.data_to_send()
+    wanted = replace(account, nonce=nonce)
+
+    assert wanted == session.account
+    assert octets
+    shown = codec.decode(octets, codec.WBXML).header.cred
+    assert credential(wanted, Version.V1_2) == shown
 
 
 def test_device_information_goes_both_ways() -> None:

@@ -3,6 +3,7 @@
 OMA SyncML Representation Protocol 1.2, SyncHdr, Cred and Chal; DS Protocol 1.2, "Authentication".
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -77,7 +78,8 @@ class Correspondence:
             if command.code == StatusCode.AUTHENTICATED:
                 self._is_known = True
             if command.chal:  # what is to be shown the next time: in this session or another
-                self._take_challenge(command.chal)
+                with suppress(PeerError):  # or what we cannot show, and need not now
+                    self._take_challenge(command.chal)
         return None
 
     def try_again(self, refused: Status) -> bool:

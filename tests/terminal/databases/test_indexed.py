@@ -129,12 +129,14 @@ def test_atomic_leaves_all_or_nothing(pair: FolderPair, monkeypatch: pytest.Monk
 def statuses(pair: FolderPair, session: str, command: Command) -> list[tuple[str, int]]:
     """Send one command in a session by hand; give the answers to it and to what is in it."""
     names = Location("db"), Location("db")
-    anchor = Meta(anchor=Anchor(session, "C1"))
-    for number, said in enumerate(
-        (Alert(1, AlertCode.TWO_WAY, (Item(*names, anchor),)), Sync(1, *names, commands=(command,)))
-    ):
-        header = SyncHdr(session, number + 1, Location(URL), Location(DEVICE))
-        octets = codec.encode(Message(header, (said,), final=number == 0), codec.WBXML)
+    item = Item(*names, Meta(anchor=Anchor(session, "C1")))
+    said: tuple[Command, ...] = (
+        Alert(1, AlertCode.TWO_WAY, (item,)),
+        Sync(1, *names, commands=(command,)),
+    )
+    for number, each in enumerate(said, 1):
+        header = SyncHdr(session, number, Location(URL), Location(DEVICE))
+        octets = codec.encode(Message(header, (each,), final=number == 1), codec.WBXML)
         reply = codec.decode(pair.server.post(octets), codec.WBXML)
     return [(each.cmd, each.code) for each in reply.commands if isinstance(each, Status)][2:]
 
