@@ -245,13 +245,18 @@ def test_mutated_packets() -> None:
         for keys in (KEYS, TRIPLE, THREE_KEYS)
         for tar, data in ((APPLICATION_TAR, SYNC_NOW), (ISSUER_DOMAIN_TAR, DELETION))
     ]
+    frames = [(packet, *envelopes(deliver(packet))) for packet in packets]
     before, words = card.memory.encode(), set[int]()
     for count in range(100_000):
-        packet = packets[count % len(packets)]
+        packet, apdu = frames[count % len(frames)]
         changed = mutated(packet, chance)
-        if changed != packet:
+        if len(changed) != len(packet):
             (apdu,) = envelopes(deliver(changed))
-            words.add(card.transact(apdu)[-2])
+        elif changed != packet:
+            apdu = apdu.replace(packet, changed)
+        else:
+            continue
+        words.add(card.transact(apdu)[-2])
 
     assert before == card.memory.encode()
     assert {0x90} == words

@@ -14,6 +14,7 @@ import pytest
 from cardsync.card.milenage import Milenage
 from cardsync.card.personalisation import Codes, Subscriber, personalise
 from cardsync.card.reader import block_atr
+from cardsync.card.remote_files import SHARED_TAR
 from cardsync.card.slot import read_image, write_image
 from cardsync.card.uicc import ATR
 from cardsync.octets.apdu import CommandApdu, ResponseApdu
@@ -21,7 +22,9 @@ from cardsync.ota.channel_keys import ChannelKeys, KeyKind
 from cardsync.ota.channel_level import Level
 from cardsync.ota.globalplatform import GetStatus, RegistryEntry, RegistryPart
 from cardsync.ota.securechannel import HostChannel
-from mobiles import ICCID, IMSI, LOADING
+from cardsync.toolkit import envelope
+from mobiles import ICCID, IMSI, LOADING, Sender
+from mobiles import KEYS as PACKETS
 from pcsc import Reader, Relay, await_reader, reader
 from peers import need
 
@@ -38,7 +41,7 @@ def image(tmp_path: Path) -> Path:
     """Make a card whose PIN is on."""
     path = tmp_path / "card.image"
     subscriber, channels = Subscriber(ICCID, IMSI, msisdn="+882123"), [CHANNEL, SCP02]
-    memory = personalise(subscriber, [], codes=CODES, keys=KEYS, channel_keys=channels)
+    memory = personalise(subscriber, [PACKETS], codes=CODES, keys=KEYS, channel_keys=channels)
     write_image(path, memory)
     return path
 
@@ -175,6 +178,21 @@ def test_a_batch_of_cards(tmp_path: Path, virtual: Reader) -> None:
 
         assert "9000" == card.exchange(f"0020000A08{adm}").hex()
     assert [ICCID, "8988211000000000025"] == [one["iccid"] for one in cards]
+
+
+@pytest.mark.parametrize("cla", ["80", "A0"])
+def test_secured_message_from_the_reader(image: Path, virtual: Reader, cla: str) -> None:
+    """A script for files in a secured message, and its proof, over T=0. TS 31.111 clause 7.1.1."""
+    sender = Sender(start=40)
+    script = bytes.fromhex("00A4000C022FE2" + "00B000000A")
+    with virtual.card(image), virtual.pyscard() as card:
+        for message in sender.messages(script, SHARED_TAR):
+            told = envelope.sms_pp_download(message).encode()
+            answer = card.exchange(f"{cla}C20000{len(told):02X}{told.hex()}")
+    proof = sender.proof(answer[:-2], SHARED_TAR)
+
+    assert (b"\x90\0", True) == (answer[-2:], proof.authenticated)
+    assert "029000988812010000000010f7" == proof.data.hex()
 
 
 READING = """\

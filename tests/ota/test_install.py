@@ -35,6 +35,14 @@ def test_install_parameters_vectors() -> None:
         assert parameters == InstallParameters.decode(octets)
 
 
+def test_toolkit_parameters_of_a_sim() -> None:
+    """Those of a recorded installation end behind the channels; they name five menu entries."""
+    octets = bytes.fromhex(load("globalplatform.json")["install_parameters"][0]["out"])
+    found = InstallParameters.decode(octets).any_toolkit()
+
+    assert ToolkitParameters(1, 0, 0x15, (MenuEntry(),) * 5) == found
+
+
 def test_toolkit_parameters_octets() -> None:
     """The example of the UICC API tests: 8 timers, one menu entry. Clause 8.2.1.3.2.2.1."""
     octets = bytes.fromhex("01080A01010100000000")

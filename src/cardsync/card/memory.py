@@ -19,6 +19,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._cells: dict[str, bytes] = {}
+        self._names: dict[str, tuple[str, ...]] = {}  # by prefix, until a cell comes or goes
         self.generation = 0
 
     def read(self, name: str) -> bytes:
@@ -30,6 +31,8 @@ class Memory:
         if self._cells.get(name, b"") == octets:
             return
         self.generation += 1
+        if not octets or name not in self._cells:
+            self._names.clear()
         if octets:
             self._cells[name] = octets
         else:
@@ -37,7 +40,10 @@ class Memory:
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Give the names that begin with `prefix`, sorted."""
-        return tuple(sorted([name for name in self._cells if name.startswith(prefix)]))
+        if prefix not in self._names:
+            found = sorted([name for name in self._cells if name.startswith(prefix)])
+            self._names[prefix] = tuple(found)
+        return self._names[prefix]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -47,6 +53,7 @@ class Memory:
             yield
         except BaseException:
             self._cells, self.generation = before, generation
+            self._names.clear()
             raise
 
     def encode(self) -> bytes:

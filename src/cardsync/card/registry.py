@@ -7,6 +7,7 @@ memory.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Self
 
 from cardsync.card.memory import Memory
@@ -88,6 +89,11 @@ class Instance:
         return cls(aid, load_file, level, tars, module, privileges)
 
 
+@lru_cache(maxsize=64)
+def _instance(aid: bytes, cell: bytes) -> Instance:
+    return Instance.decode(aid, cell)
+
+
 class Registry:
     """The rows over the memory of a card."""
 
@@ -111,9 +117,7 @@ class Registry:
     def instances(self) -> tuple[Instance, ...]:
         """Give the applications."""
         aids = _aids(self._memory, _INSTANCES)
-        return tuple(
-            [Instance.decode(aid, self._memory.read(_cell(_INSTANCES, aid))) for aid in aids]
-        )
+        return tuple([_instance(aid, self._memory.read(_cell(_INSTANCES, aid))) for aid in aids])
 
     def load_files(self) -> tuple[bytes, ...]:
         """Give the AIDs of the load files."""

@@ -7,6 +7,7 @@ application that is not there starts nothing. Key sets and counters are cells of
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cardsync.card.memory import Memory
 from cardsync.errors import CardsyncError, LocalError
@@ -62,12 +63,14 @@ def least_level(memory: Memory) -> SecurityLevel:
 def read_key_sets(memory: Memory) -> dict[int, KeySet]:
     """Give the key sets of the card by their number."""
     return {
-        int(name[len(_KEY) :]): _key_set(int(name[len(_KEY) :]), Reader(memory.read(name)))
+        int(name[len(_KEY) :]): _key_set(int(name[len(_KEY) :]), memory.read(name))
         for name in memory.names(_KEY)
     }
 
 
-def _key_set(number: int, reader: Reader) -> KeySet:
+@lru_cache(maxsize=64)
+def _key_set(number: int, octets: bytes) -> KeySet:
+    reader = Reader(octets)
     kic, kid = (Key(Algorithm(reader.uint8()), reader.octets(reader.uint8())) for _ in range(2))
     return KeySet(number, kic, kid)
 

@@ -19,6 +19,7 @@ TRUSTED_PATH = bytes.fromhex("008000")
 _APPLICATION, _SYSTEM, _UICC = 0xC9, 0xEF, 0xEA
 _VOLATILE, _NON_VOLATILE, _SIM_TOOLKIT = 0xC7, 0xC8, 0xCA
 _UICC_TOOLKIT = 0x80
+_BEFORE_MENU = 4  # priority, timers, longest text, number of entries
 _MINIMUM_SPI1 = 0x01  # MSL parameter, clause 8.2.1.3.2.4
 
 
@@ -178,7 +179,8 @@ class InstallParameters:
     def any_toolkit(self) -> ToolkitParameters | None:
         """Give the toolkit parameters; those of a SIM (CA) where there are none of a UICC.
 
-        They are the same behind the access domain. TS 102 226 clause 8.2.1.3.2.2.
+        They are the same behind the access domain, but channels, least security and TARs may be
+        left out. TS 102 226 clause 8.2.1.3.2.2.
         """
         if self.toolkit is not None or self.sim_toolkit is None:
             return self.toolkit
@@ -187,7 +189,9 @@ class InstallParameters:
             reader.octets(reader.uint8())
         except PeerError as exc:
             raise malformed("an access domain that ends too early") from exc
-        return ToolkitParameters.decode(reader.rest())
+        octets = reader.rest()
+        whole = _BEFORE_MENU + 2 * octets[_BEFORE_MENU - 1] + 3 if octets[_BEFORE_MENU - 1 :] else 0
+        return ToolkitParameters.decode(octets.ljust(whole, b"\0"))
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
