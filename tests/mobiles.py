@@ -281,11 +281,6 @@ def request(
     return ProactiveCommand(details, UICC_TO_TERMINAL, tuple(wanted.values()))
 
 
-def _type_of(octets: bytes) -> int:
-    """Give the type of a command."""
-    return ProactiveCommand.decode(octets).details.type
-
-
 ALL_FEATURES = TerminalProfile.of(*Feature)
 
 
@@ -294,7 +289,7 @@ class Mobile:
     """A terminal with its card. `fetched` are the commands that the card gave, `answers` all.
 
     `meddle` may change what the card answers, or lose it; commands of the types in `mute` are
-    never answered; `now` is the time in seconds.
+    never answered, those in `results` with what stands there; `now` is the time in seconds.
     """
 
     card: Uicc
@@ -304,6 +299,8 @@ class Mobile:
     profile: TerminalProfile = ALL_FEATURES
     meddle: Callable[[bytes, bytes], bytes] = lambda _, response: response
     mute: set[int] = field(default_factory=set)
+    results: dict[int, Result] = field(default_factory=dict)
+    software: str = "01"
     channels: Channels | None = None
     now: float = 0.0
     exchanges: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -311,12 +308,25 @@ class Mobile:
     def __post_init__(self) -> None:
         """Build the terminal."""
         self.equipment = Equipment(
-            self, self.handset, self.agent, Surroundings(self.imei), self.profile, self.channels
+            self,
+            self.handset,
+            self.agent,
+            Surroundings(self.imei, software=self.software),
+            self.profile,
+            self.channels,
         )
-        perform = self.equipment._proactive.perform
-        self.equipment._proactive.perform = (  # type: ignore[method-assign]  # what is simulated
-            lambda octets: None if self.mute and _type_of(octets) in self.mute else perform(octets)
-        )
+        self._perform = self.equipment._proactive.perform
+        self.equipment._proactive.perform = self.perform  # type: ignore[method-assign]  # simulated
+
+    def perform(self, octets: bytes) -> TerminalResponse | None:
+        """Do a command, unless it shall be done otherwise."""
+        if self.mute or self.results:
+            details = ProactiveCommand.decode(octets).details
+            if details.type in self.mute:
+                return None
+            if details.type in self.results:
+                return TerminalResponse(details, self.results[details.type])
+        return self._perform(octets)
 
     def reset(self) -> bytes:
         """Reset the card."""

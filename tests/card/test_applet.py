@@ -14,6 +14,7 @@ from cardsync.ota.application import (
     Trigger,
 )
 from cardsync.ota.packet import ResponseStatus
+from cardsync.policy.explain import explain
 from cardsync.policy.values import EventKind
 from cardsync.terminal.handset import UnattendedHandset
 from cardsync.toolkit import envelope, objects
@@ -269,7 +270,9 @@ def test_duplicates_start_one() -> None:
         there.message(one)
 
     assert 1 == len(there.agent.orders)
-    assert "message sync-now: held back, one is under way" == there.card.applet.journal[-1]
+    (reason,) = explain(there.card.applet.reasons)
+
+    assert reason.endswith("did not fire: held back: a synchronization is under way")
 
 
 def test_held_back_costs_nothing() -> None:

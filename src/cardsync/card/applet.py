@@ -7,7 +7,6 @@ decides; it asks for events by SET UP EVENT LIST. What becomes of a synchronizat
 decided stands in `synchronizing`.
 """
 
-from dataclasses import replace
 from functools import partial
 
 from cardsync.card.asking import BATTERY_SECONDS, EVENTS, asks_battery, event_list, questions
@@ -315,7 +314,7 @@ class Applet:
             return
         facts = self._knowledge.facts()
         facts |= {f"result.{name}": value for name, value in result.items()}
-        outcome = machine.handle(event, facts)
+        outcome = machine.handle(event, facts, busy=self._is_busy)
         decisions, state = outcome.decisions, outcome.state
         if any(isinstance(one, StartTimer) for one in decisions):
             self._seconds += self._timers.counted(_POLICY_TIMER)
@@ -325,10 +324,6 @@ class Applet:
                 self._decide(event, **result)
                 return
         self._explain(outcome.reasons)
-        if self._is_busy and any(isinstance(one, Synchronize) for one in decisions):
-            self._journal.mention(f"{show_event(event)}: held back, one is under way")
-            decisions = tuple([one for one in decisions if not isinstance(one, Synchronize)])
-            state = replace(state, synchronizations=machine.state.synchronizations)
         self._policy.keep(state)
         for decision in decisions:
             self._act(decision)

@@ -44,7 +44,9 @@ _FOR_FACTS = {
 
 def questions(machine: Machine, profile: TerminalProfile) -> list[LocalInformation]:
     """Give what to ask at power-on of a terminal that can tell it. TS 102 223 clause 6.4.15."""
-    facts = machine.program.facts
+    facts = set(machine.program.facts)
+    if any(request.fallback for request in machine.program.requests):
+        facts.add("imeisv")  # what a terminal lacks its next software may have
     wanted = [*_ALWAYS, *(asked for name, asked in _FOR_FACTS.items() if name in facts)]
     return [what for what, feature in wanted if feature in profile]
 

@@ -67,11 +67,18 @@ class Knowledge:
 
     @property
     def terminal(self) -> Terminal | None:
-        """What kind of terminal this is, if it has told its IMEI."""
-        imei, profile = self.imei, self._facts.get("profile")
-        if imei is None or not isinstance(profile, bytes):
+        """What kind of terminal this is, if it has told its IMEI.
+
+        Its software is known by the profile, and by the last two digits of the IMEISV if it has
+        told that.
+        """
+        imei, profile, imeisv = [self._facts.get(name) for name in ("imei", "profile", "imeisv")]
+        if not isinstance(imei, bytes) or not isinstance(profile, bytes):
             return None
-        return Terminal(imei[:8], profile[:4], self.claims(Feature.REQUEST_SYNCHRONIZATION))
+        version = imeisv[-2:] if isinstance(imeisv, bytes) else b""
+        software = sha256(profile + version).digest()[:4]
+        claims = self.claims(Feature.REQUEST_SYNCHRONIZATION)
+        return Terminal(imei[:8].decode(), software, claims)
 
     def claims(self, feature: Feature) -> bool:
         """Say whether the terminal's profile has the bit."""

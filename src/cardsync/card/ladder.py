@@ -2,8 +2,8 @@
 
 docs/request-synchronization.md, degraded mode (clause 14). Rung 0 is the native command; the
 others are those of the request's `fallback`, in its order. What worked and what did not is kept
-for each terminal: the eight digits of its TAC and, in place of a software version, which a card
-cannot ask every terminal for, four octets of the hash of its profile.
+for each kind of terminal: the eight digits of its TAC, and its software as four octets of a hash of
+its profile and, where it tells that, of the version in its IMEISV.
 
 A bit of the profile is a claim. With it, a native command that failed is tried again when the
 memory of it has expired; without it, it is tried once for a terminal and never again. An attempt
@@ -37,7 +37,7 @@ MOST_DAYS = 30
 _CELL = "app:ladder"
 _STEPS = "app:ladder steps"
 _MOST_TERMINALS = 8
-_KEY = 8  # octets: TAC and profile
+_KEY = 8  # octets: TAC and software
 _UNKNOWN_DAY = 0
 
 
@@ -54,13 +54,13 @@ class Terminal:
     """The kind of a terminal: eight digits, four octets; `claims` says that it has the bit."""
 
     tac: str
-    profile: bytes
+    software: bytes
     claims: bool
 
     @property
     def key(self) -> bytes:
         """Eight octets under which it is remembered."""
-        return bytes.fromhex(self.tac) + self.profile
+        return bytes.fromhex(self.tac) + self.software
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from cardsync.errors import LocalError
 from cardsync.octets.reader import Reader
 from cardsync.ota.security import KeySet
 from cardsync.ota.token import build_token, derive_token_key
-from cardsync.policy.values import DeviceType, ResolvedRequest
+from cardsync.policy.values import DeviceType, ResolvedRequest, Rung
 from cardsync.toolkit import synchronization_objects as so
 from cardsync.toolkit.codes import GeneralResult, TimeUnit
 from cardsync.toolkit.commands import ProactiveCommand
@@ -28,10 +28,19 @@ from cardsync.toolkit.synchronization import Qualifier, Temporary, request_synch
 MOST_RESUMES = 3
 """How often a session is taken up again at power-on before it counts as lost."""
 
+_MOST_RESUMES: dict[int, int] = {Rung.BROWSER: 0, Rung.SMS: 1}
 _COUNTER = "token counter"
 _SESSION = "app:session"
 _DAY = 24 * 60
 _WAITING, _RUNG_SHIFT, _RESUMED = 0x80, 4, 0x0F
+
+
+def most_resumes(rung: int) -> int:
+    """Give how often a rung is taken again at power-on.
+
+    A page is not opened twice, and two short messages are the most for one decision.
+    """
+    return _MOST_RESUMES.get(rung, MOST_RESUMES)
 
 
 @dataclass(frozen=True, slots=True)

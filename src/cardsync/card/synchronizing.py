@@ -39,6 +39,7 @@ from cardsync.card.orders import (
     UNANSWERED,
     Orders,
     Session,
+    most_resumes,
 )
 from cardsync.card.reporting import Reporting
 from cardsync.card.rungs import COMMANDS, NO_SERVICE, Rungs, named
@@ -67,10 +68,6 @@ _MEANWHILE = {GeneralResult.TERMINAL_UNABLE, GeneralResult.NETWORK_UNABLE}
 
 Ended = Callable[[str, Result, int], None]
 """Hears how a request ended: its name, the result, the native status."""
-
-
-def _nothing(_: TerminalResponse | None) -> None:
-    """Expect nothing of a response."""
 
 
 class Synchronizing:
@@ -122,7 +119,7 @@ class Synchronizing:
             self.try_again()
         elif not before.waiting and self._is_beyond(before):
             self._ended(before, UNANSWERED, 0)
-        elif before.resumed >= MOST_RESUMES or (before.rung == Rung.BROWSER and not before.waiting):
+        elif not before.waiting and before.resumed >= most_resumes(before.rung):
             self._ended(before, INTERRUPTED, 0)
         elif before.waiting:
             self._orders.resume(before)
@@ -140,7 +137,7 @@ class Synchronizing:
         if mark is Mark.FAILED:
             return True
         patient = terminal.claims or before.rung != NATIVE
-        return mark is Mark.TRIED and not (patient and before.resumed < MOST_RESUMES)
+        return mark is Mark.TRIED and not (patient and before.resumed < most_resumes(before.rung))
 
     def order(self, request: ResolvedRequest, attempt: int = 1, rung: int | None = None) -> None:
         """Begin a session; without the IMEI of the terminal there is no way to name it."""
@@ -353,10 +350,11 @@ class Synchronizing:
     ) -> int | None:
         """Give the minutes until the next attempt; a short message is kept without Retry too."""
         delay = self._orders.delay(request, session.attempt, result) if request else None
-        kept = session.rung == Rung.SMS and session.attempt < _MOST_STORED
-        if delay is None and kept and result.general in _MEANWHILE:
-            return _STORED
-        return delay
+        if session.rung != Rung.SMS:
+            return delay
+        # Only one that was refused for now has not left: no other is sent in its place.
+        kept = session.attempt < _MOST_STORED and result.general in _MEANWHILE
+        return (delay or _STORED) if kept else None
 
     def timer_expired(self) -> None:
         """Make the next attempt, or lose the patience with a rung (RS-43).
@@ -385,11 +383,14 @@ class Synchronizing:
                 self._ladder.worked(terminal, rung, day)
 
     def _wait(self, minutes: int) -> None:
-        self._offer(self._timers.start(RETRY_TIMER, minutes), _nothing)
+        self._offer(self._timers.start(RETRY_TIMER, minutes), lambda _: None)
 
     def try_again(self) -> None:
-        """Make the next attempt of the session that waits for it."""
+        """Make the next attempt of the session that waits for it, where it can be."""
         session = self._orders.session
+        if session is not None and session.rung == Rung.SMS and not self._knowledge.in_service:
+            self._wait(_STORED)
+            return
         request = self._policy.request(session.request) if session else None
         if session is not None and session.waiting and request is not None:
             attempt = min(session.attempt + 1, _MOST_ATTEMPTS)

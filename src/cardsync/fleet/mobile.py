@@ -324,11 +324,10 @@ class Mobile:
                 self._report(Step("D", "card", line))
             return
         self._explained = reasons
-        told = decided(reasons, applet.journal)
         fired = any(one.fired and one.event.kind is not EventKind.SYNCHRONIZED for one in reasons)
-        if fired and not told.held_back:
+        if fired:
             self._decided_at = started
-        for line in told.lines:
+        for line in decided(reasons, self._journal):
             self._report(Step("C", "card", line))
 
     def _message(self, kind: str, octets: bytes) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cardsync.errors import PeerError
 from cardsync.octets.apdu import CommandApdu, Ins, ResponseApdu
 from cardsync.policy.decisions import Reason
-from cardsync.policy.explain import explain, show_event
+from cardsync.policy.explain import explain
 from cardsync.toolkit import commands, envelope, objects
 from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode, LocalInformation
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
@@ -43,19 +43,11 @@ class Step:
     milliseconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What the card made of an event, in lines; `held_back` says that it orders nothing for it."""
-
-    lines: tuple[str, ...]
-    held_back: bool
-
-
-def decided(reasons: Sequence[Reason], journal: Sequence[str]) -> Decided:
+def decided(reasons: Sequence[Reason], journal: Sequence[str]) -> tuple[str, ...]:
     """Tell a decision with its reasons, and what the card then did by its own journal.
 
-    The policy says which rules fired; the card may yet hold their synchronization back, have no
-    key for it, or ask the user. The journal has a line for each rule that fired, cut to its
+    The policy says which rules fired; the card may yet have no key for a synchronization, or ask
+    the user. The journal has a line for each rule that fired, cut to its
     length, and what came of it after the last of them.
     """
     lines = tuple(explain(reasons))
@@ -66,8 +58,7 @@ def decided(reasons: Sequence[Reason], journal: Sequence[str]) -> Decided:
         if noted and any(line.startswith(noted) for line in fired)
     ]
     done = tuple(journal[places[-1] :]) if places else ()
-    held = {f"{show_event(one.event)}: held back" for one in reasons}
-    return Decided(lines + done, any(line.partition(",")[0] in held for line in done))
+    return lines + done
 
 
 def appended(before: Sequence[str], journal: Sequence[str]) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ class Handling:
     """What happens while one event is handled; the memory is a working copy."""
 
     __slots__ = (
-        "_before", "_decisions", "_event", "_facts", "_hidden", "_program", "_remaining",
+        "_before", "_busy", "_decisions", "_event", "_facts", "_hidden", "_program", "_remaining",
         "_settings", "_sms", "_started", "_synchronizations", "_touched", "_variables",
         "_verdicts", "steps",
     )  # fmt: skip
@@ -110,7 +110,10 @@ class Handling:
         settings: Settings,
         event: Event,
         facts: Facts,
+        *,
+        busy: bool = False,
     ) -> None:
+        self._busy = busy
         self._program, self._before = program, state
         self._event, self._facts = event, facts
         self._settings = settings
@@ -165,6 +168,8 @@ class Handling:
     def _held_back(self, ready: ReadyRule) -> str:
         """Say what forbids a rule to fire, or nothing: then all of it may be done."""
         limits = self._program.limits
+        if ready.synchronizes and self._busy:
+            return "held back: a synchronization is under way"
         if ready.synchronizes and self._started:
             return "held back: this event has started a synchronization already"
         if ready.synchronizes and self._synchronizations >= limits.synchronizations_per_day:

@@ -52,10 +52,11 @@ class Machine:
         same = state.parameters is self.state.parameters
         return self._settings if same else Settings.of(self.program, state)
 
-    def handle(self, event: Event, facts: Facts) -> Outcome:
+    def handle(self, event: Event, facts: Facts, *, busy: bool = False) -> Outcome:
         """Try the rules of this event in their order.
 
-        The machine stays as it was; `LocalError` if the event's argument is not of its kind.
+        `busy` says that a synchronization is under way: no rule begins another. The machine
+        stays as it was; `LocalError` if the event's argument is not of its kind.
         """
         state = self.state
         due: Due = _argument(event)
@@ -66,7 +67,7 @@ class Machine:
         rules = self._ready.get(event.kind)
         if rules is None:
             return Outcome((), state, 0, event)
-        handling = Handling(self.program, state, self._settings, event, facts)
+        handling = Handling(self.program, state, self._settings, event, facts, busy=busy)
         for ready in rules:
             handling.steps += 1
             if _is_due(ready, due):
