@@ -24,6 +24,7 @@ PACKAGES = {
     "xml2wbxml": "libwbxml2-utils",
     "Net::SMPP": "libnet-smpp-perl",
     "opensc-tool": "opensc",
+    "osmo-auc-gen": "libosmocore-utils",
     "scriptor": "pcsc-tools",
     "pcscd": "pcscd",
     "/etc/reader.conf.d/vpcd": "vsmartcard-vpcd",
