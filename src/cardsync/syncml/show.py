@@ -24,8 +24,8 @@ _ALERTS: Final = {str(code.value): code.name.lower().replace("_", " ") for code 
 
 
 def representation(octets: bytes) -> str:
-    """Tell the media type of a message by its first octets: XML begins with "<"."""
-    is_xml = octets.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+    """Tell the media type of a message by its first octets: XML begins with "<" or a mark."""
+    is_xml = octets.lstrip().startswith((b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"))
     return codec.XML if is_xml else codec.WBXML
 
 
