@@ -226,10 +226,11 @@ def test_dry_run_of_100_000_events(newer: Path, tmp_path: Path) -> None:
     ("lines", "told"),
     [
         (["{}"], ":1: card: the name of a card is expected"),
-        (['{"card":"a","event":"poll"}', "", ""], ":2: one JSON object is expected"),
-        (['{"card":"a","event":"poll"}', "[" * 100_000], ":2: one JSON object is expected"),
-        (['{"card":"a","event":"poll"},{}'], ":1: one JSON object is expected"),
-        (['{"card":"a",', '"event":"poll"}'], ":1: one JSON object is expected"),
+        (['{"card":"a","event":"poll"}', "", ""], ":2:1: one JSON object is expected"),
+        (['{"card":"a","event":"poll"}', "[" * 100_000], ":2:1: one JSON object is expected"),
+        (['{"card":"a","event":"poll"}', "9" * 5000], ":2:1: one JSON object is expected"),
+        (['{"card":"a","event":"poll"},{}'], ":1:28: one JSON object is expected: Extra data"),
+        (['{"card":"a",', '"event":"poll"}'], ":1:13: one JSON object is expected"),
         (['{"card":"a","event":"pole"}'], ":1: event: 'pole' is none"),
         (
             ['{"card":"a","event":"poll","minute":5}', '{"card":"a","event":"poll","minute":4}'],
@@ -310,3 +311,81 @@ def test_a_program_is_as_good_as_its_policy(events: Path, tmp_path: Path, newer:
         run("dry-run", path, newer, "--events", events, "--json") for path in (EXAMPLE, compiled)
     )
     assert old == same
+
+
+def test_broken_lines_are_passed_over(tmp_path: Path, newer: Path, events: Path) -> None:
+    """If that is wanted: what can be read is tried, and how much could not is told."""
+    good = events.read_bytes().splitlines(keepends=True)
+    path = tmp_path / "broken.jsonl"
+    broken = [b"{broken\n", b'{"card":"x","event":"pole"}\n', b"\xff\xfe\xfa\n", b"\n"]
+    path.write_bytes(b"".join([*good[:5], *broken, *good[5:]]))
+    arguments = ("dry-run", EXAMPLE, newer, "--events")
+    whole = run(*arguments, events)
+    found = CliRunner().invoke(app, [*map(str, arguments), str(path), "--skip-broken"])
+    explained = CliRunner().invoke(
+        app, ["explain", str(EXAMPLE), "--events", str(path), "--skip-broken"]
+    )
+
+    assert whole == found.stdout
+    assert f"4 lines passed over, the first: {path}:6:2: one JSON" in found.stderr
+    assert "4 lines passed over" in explained.stderr
+    with pytest.raises(ConfigError, match=":6:2: "):
+        run(*arguments, path)
+
+
+def test_marks_and_line_ends(tmp_path: Path, newer: Path, events: Path) -> None:
+    """What editors of other systems write is read: a mark before UTF-8, other line ends."""
+    mark = b"\xef\xbb\xbf"
+    policy, recording = tmp_path / "p.toml", tmp_path / "e.jsonl"
+    policy.write_bytes(mark + newer.read_bytes().replace(b"\n", b"\r\n"))
+    recording.write_bytes(mark + events.read_bytes().replace(b"\n", b"\r\n"))
+    plain = run("dry-run", EXAMPLE, newer, "--events", events)
+
+    assert plain == run("dry-run", EXAMPLE, policy, "--events", recording)
+
+
+def test_files_without_end() -> None:
+    """Of a file that never ends only so much is read; events are read twice, so from a file."""
+    assert "more than 1048576 octets; a policy is expected" in run("check", "/dev/zero", status=2)
+    with pytest.raises(ConfigError, match="a file is expected"):
+        run("explain", EXAMPLE, "--events", "/dev/null")
+
+
+def test_a_card_that_is_not_there(events: Path) -> None:
+    """Whoever mistypes the card hears of it."""
+    with pytest.raises(ConfigError, match="there is no event of a card 'nobody'"):
+        run("explain", EXAMPLE, "--events", events, "--card", "nobody")
+
+
+def test_json(tmp_path: Path, events: Path) -> None:
+    """Every command tells a program the same as a person."""
+    bad = tmp_path / "bad.toml"
+    bad.write_text(EXAMPLE.read_text().replace("imei !=", "imie !="))
+    found = CliRunner().invoke(app, ["check", str(bad), str(EXAMPLE), str(tmp_path), "--json"])
+    checked = json.loads(found.stdout)
+    compiled = json.loads(run("compile", EXAMPLE, "--json"))
+    bounded = json.loads(run("bound", EXAMPLE, "--json"))
+    explained = [
+        json.loads(line)
+        for line in run("explain", EXAMPLE, "--events", events, "--json").splitlines()
+    ]
+
+    assert [False, True, False] == [one["good"] for one in checked]
+    assert 2 == found.exit_code
+    assert [{
+        "line": 32, "column": 9, "key": "rules[1].when", "what": "unknown name 'imie'",
+        "expected": "a fact, a parameter or a variable, perhaps 'imei'",
+    }] == checked[0]["faults"]  # fmt: skip
+    assert [{"what": f"{tmp_path}: cannot be read: Is a directory"}] == checked[2]["faults"]
+    assert (compiled["octets"], compiled["sha256"]) == (565, example().digest().hex())
+    assert compiled.items() <= checked[1].items()
+    assert (565, 4.3, "regular") == (
+        bounded["octets"], bounded["years"], bounded["rules"][1]["rule"],
+    )  # fmt: skip
+    assert len(events.read_text().splitlines()) == len(explained)
+    assert any(
+        reason["fired"]
+        for one in explained
+        for outcome in one["outcomes"]
+        for reason in outcome["reasons"]
+    )

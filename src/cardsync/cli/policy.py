@@ -12,7 +12,11 @@ import typer
 from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cardsync.policy.decisions import Outcome
     from cardsync.policy.program import Program
+    from cardsync.policy.recording import Line
 
 app = typer.Typer(
     help="The operator's policy: docs/policy.md tells the language.", no_args_is_help=True
@@ -32,6 +36,10 @@ Events = Annotated[
 ]
 
 
+_Json = Annotated[bool, typer.Option("--json", help="Tell it as JSON.")]
+_Skip = Annotated[
+    bool, typer.Option("--skip-broken", help="Pass over events that cannot be read; say so.")
+]
 _ANY = (4096, 2000, 4096, 10**6, 10**6)
 
 
@@ -60,22 +68,35 @@ def check(
     ram: Ram = 1024,
     writes: Writes = 136,
     kilobytes: Kilobytes = 1024,
+    *,
+    as_json: _Json = False,
 ) -> None:
     """Check policies; tell every error with file, line and column, and end with status 2.
 
     Example: cardsync policy check examples/policies/fleet-inventory.toml
     """
-    wrong = False
+    found: list[tuple[Path, Program | ConfigError]] = []
     for file in files:
         try:
-            program = _program(file, octets, steps, ram, writes, kilobytes)
+            found.append((file, _program(file, octets, steps, ram, writes, kilobytes)))
         except ConfigError as exc:
-            print(exc, file=sys.stderr)
-            wrong = True
-        else:
-            print(f"{file}: {_name(program)}, {len(program.encode())} octets, good")
-    if wrong:
+            found.append((file, exc))
+    if as_json:
+        from cardsync.cli import policy_json  # noqa: PLC0415  # fast --help
+
+        policy_json.show([policy_json.checked(*one) for one in found])
+    else:
+        for file, one in found:
+            _tell(file, one)
+    if any(isinstance(one, ConfigError) for _, one in found):
         raise typer.Exit(2)
+
+
+def _tell(file: Path, found: "Program | ConfigError") -> None:
+    if isinstance(found, ConfigError):
+        print(found, file=sys.stderr)
+    else:
+        print(f"{file}: {_name(found)}, {len(found.encode())} octets, good")
 
 
 @app.command("compile")
@@ -88,6 +109,7 @@ def compile_(
     as_hex: Annotated[
         bool, typer.Option("--hex", help="Write hexadecimal digits, as for a file *.hex.")
     ] = False,
+    as_json: _Json = False,
     octets: Octets = 2048,
     steps: Steps = 1000,
     ram: Ram = 1024,
@@ -109,7 +131,12 @@ def compile_(
             output.write_bytes(digits if as_hex or output.suffix == ".hex" else written)
         except OSError as exc:
             raise ConfigError(f"{output}: cannot be written: {exc.strerror}") from exc
-    print(f"{_name(program)}: {len(written)} octets, SHA-256 {program.digest().hex()}")
+    if as_json:
+        from cardsync.cli import policy_json  # noqa: PLC0415  # fast --help
+
+        policy_json.show(policy_json.program(program))
+    else:
+        print(f"{_name(program)}: {len(written)} octets, SHA-256 {program.digest().hex()}")
 
 
 @app.command()
@@ -120,14 +147,21 @@ def bound(
     ram: Ram = 1024,
     writes: Writes = 136,
     kilobytes: Kilobytes = 1024,
+    *,
+    as_json: _Json = False,
 ) -> None:
     """Print the worst case of each rule: octets, steps, memory, writes, SMS, kilobytes.
 
     Example: cardsync policy bound examples/policies/fleet-inventory.toml
     """
-    from cardsync.policy import bound as bounds  # noqa: PLC0415  # fast --help
+    from cardsync.cli import policy_json  # noqa: PLC0415  # fast --help
+    from cardsync.policy import bound as bounds  # noqa: PLC0415
 
-    for line in bounds.table(bounds.bound(_program(file, octets, steps, ram, writes, kilobytes))):
+    found = bounds.bound(_program(file, octets, steps, ram, writes, kilobytes))
+    if as_json:
+        policy_json.show(policy_json.bound(found))
+        return
+    for line in bounds.table(found):
         print(line)
 
 
@@ -137,29 +171,46 @@ def explain(
     events: Events,
     card: Annotated[str | None, typer.Option(help="Explain this card alone.")] = None,
     results: How = Results.AUTO,
+    *,
+    skip_broken: _Skip = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object for each event.")] = False,
 ) -> None:
     """Tell for every event which rule fired, and of the others which comparison was false.
 
     Example: cardsync policy explain fleet.toml --events events.jsonl --card 8988000000000000001
     """
-    from cardsync.cli.policy_files import read_recording  # noqa: PLC0415  # fast --help
-    from cardsync.policy.explain import explain_one, show_decision, show_event  # noqa: PLC0415
+    from cardsync.cli.policy_files import PassedOver, read_recording  # noqa: PLC0415
     from cardsync.policy.trial import Trial  # noqa: PLC0415
 
-    program = _program(file)
-    trial = Trial(program, assume_success=_assumed(results, events))
-    for line in read_recording(events):
-        if card not in {None, line.card}:
-            continue
-        told = trial.hear(line)
-        for minute, outcome in told:
-            for reason in outcome.reasons:
-                head = f"{line.card} {minute:>7} {show_event(reason.event)}"
-                print(f"{head}: {explain_one(reason)}")
-            for decision in outcome.decisions:
-                print(f"{line.card} {minute:>7}   decided: {show_decision(decision)}")
-        if not any(outcome.reasons for _, outcome in told):
-            print(f"{line.card} {trial.minute:>7} {show_event(line.event)}: no rule is for this")
+    trial = Trial(_program(file), assume_success=_assumed(results, events))
+    passed, known = PassedOver(), card is None
+    for line in read_recording(events, passed=passed if skip_broken else None):
+        if card in {None, line.card}:
+            known = True
+            told = trial.hear(line)
+            _explain(line, trial.minute, told, as_json=as_json)
+    passed.tell()
+    if not known:
+        raise ConfigError(f"{events}: there is no event of a card {card!r}")
+
+
+def _explain(
+    line: "Line", minute: int, told: "Sequence[tuple[int, Outcome]]", *, as_json: bool
+) -> None:
+    from cardsync.cli import policy_json  # noqa: PLC0415  # fast --help
+    from cardsync.policy.explain import explain_one, show_decision, show_event  # noqa: PLC0415
+
+    if as_json:
+        found = policy_json.explained(line.card, minute, line.event, told)
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for at, outcome in told:
+        for reason in outcome.reasons:
+            print(f"{line.card} {at:>7} {show_event(reason.event)}: {explain_one(reason)}")
+        for decision in outcome.decisions:
+            print(f"{line.card} {at:>7}   decided: {show_decision(decision)}")
+    if not any(outcome.reasons for _, outcome in told):
+        print(f"{line.card} {minute:>7} {show_event(line.event)}: no rule is for this")
 
 
 @app.command("dry-run")
@@ -170,7 +221,8 @@ def dry_run(
     cards: Annotated[int, typer.Option(help="List so many of the cards that change.", min=0)] = 10,
     results: How = Results.AUTO,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    skip_broken: _Skip = False,
+    as_json: _Json = False,
 ) -> None:
     """Run two policies over the events of many cards, and compare what they would have done.
 
@@ -179,18 +231,21 @@ def dry_run(
     `cardsync policy events` makes events to try it with.
     """
     from cardsync.cli import policy_report  # noqa: PLC0415  # fast --help
-    from cardsync.cli.policy_files import Progress, read_recording  # noqa: PLC0415
+    from cardsync.cli.policy_files import PassedOver, Progress, read_recording  # noqa: PLC0415
     from cardsync.policy.dryrun import DryRun  # noqa: PLC0415
 
     programs = [_program(file) for file in (old, new)]
     run = DryRun(*programs, assume_success=_assumed(results, events))
+    passed = PassedOver()
     gc.disable()  # of millions of values none refers to itself; this saves a tenth of the time
     try:
-        for line in read_recording(events, Progress(events.stat().st_size)):
+        progress = Progress(events.stat().st_size)
+        for line in read_recording(events, progress, passed if skip_broken else None):
             run.hear(line)
         report = run.finish()
     finally:
         gc.enable()
+    passed.tell()
     if as_json:
         print(json.dumps(policy_report.as_object(report), indent=2))
     else:

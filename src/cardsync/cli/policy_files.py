@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18  # octets of whole lines that are read at once
 _TELL_EACH = 2.0  # seconds
+_LONGEST_FILE = 1 << 20  # octets of a policy or a program that are read: sixteen times enough
+_MARK = b"\xef\xbb\xbf"  # what some editors put before UTF-8
 
 
 def read_program(path: Path, limits: "CardLimits") -> "Program":
@@ -30,7 +33,7 @@ def read_program(path: Path, limits: "CardLimits") -> "Program":
             octets = bytes.fromhex(octets.decode())
         if octets.startswith(MAGIC + b"\x01"):
             return Program.decode(octets)
-        text = octets.decode()
+        text = octets.removeprefix(_MARK).decode()
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: octet {exc.start} is no UTF-8; a policy is expected") from exc
     except (ValueError, CardsyncError) as exc:
@@ -40,9 +43,13 @@ def read_program(path: Path, limits: "CardLimits") -> "Program":
 
 def _octets(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            octets = file.read(_LONGEST_FILE + 1)
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    if len(octets) > _LONGEST_FILE:
+        raise ConfigError(f"{path}: more than {_LONGEST_FILE} octets; a policy is expected")
+    return octets
 
 
 class Progress:
@@ -72,22 +79,59 @@ def says_how_it_went(path: Path) -> bool:
     """Say whether a recording tells how synchronizations went."""
     from cardsync.policy.recording import OUTCOMES  # noqa: PLC0415
 
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: a file is expected: its events are read twice")
     words = [f'"{word}"'.encode() for word in OUTCOMES]
     return any(word in b"".join(chunk) for chunk in _chunks(path) for word in words)
 
 
-def read_recording(path: Path, progress: Progress | None = None) -> Iterator["Line"]:
-    """Read a recording; raise `ConfigError` with file and line where one cannot be read."""
+@dataclass(slots=True)
+class PassedOver:
+    """Lines of a recording that cannot be read: how many, and what is wrong with the first."""
+
+    count: int = 0
+    first: str = ""
+
+    def note(self, wrong: str) -> None:
+        """Count one."""
+        self.count += 1
+        self.first = self.first or wrong
+
+    def tell(self) -> None:
+        """Say so on standard error."""
+        if self.count:
+            print(f"{self.count} lines passed over, the first: {self.first}", file=sys.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A line that is no JSON, from this column on."""
+
+    column: int
+    why: str
+
+
+def read_recording(
+    path: Path, progress: Progress | None = None, passed: PassedOver | None = None
+) -> Iterator["Line"]:
+    """Read a recording; raise `ConfigError` with file and line where one cannot be read.
+
+    With `passed` such lines are passed over and noted.
+    """
     from cardsync.policy.recording import LineReader  # noqa: PLC0415
 
     reader, number, octets = LineReader(), 0, 0
     for chunk in _chunks(path):
-        objects = _objects(path, number, chunk)
-        for place, fields in enumerate(objects):
+        for place, fields in enumerate(_objects(chunk), number + 1):
             try:
                 yield reader.read(fields)
             except ConfigError as exc:
-                raise ConfigError(f"{path}:{number + place + 1}: {exc}") from exc
+                wrong = f"{path}:{place}: {exc}"
+                if isinstance(fields, _Broken):
+                    wrong = f"{path}:{place}:{fields.column}: {fields.why}"
+                if passed is None:
+                    raise ConfigError(wrong) from exc
+                passed.note(wrong)
         number += len(chunk)
         octets += sum(map(len, chunk))
         if progress is not None:
@@ -97,23 +141,32 @@ def read_recording(path: Path, progress: Progress | None = None) -> Iterator["Li
 def _chunks(path: Path) -> Iterator[list[bytes]]:
     try:
         with path.open("rb") as file:
-            while chunk := file.readlines(_CHUNK):
+            chunk = file.readlines(_CHUNK)
+            if chunk:
+                chunk[0] = chunk[0].removeprefix(_MARK)
+            while chunk:
                 yield chunk
+                chunk = file.readlines(_CHUNK)
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
 
 
-def _objects(path: Path, before: int, chunk: list[bytes]) -> list[object]:
+def _objects(chunk: list[bytes]) -> list[object]:
     """Read many lines as one JSON array, which takes half the time; one by one if that fails."""
     try:
         found: list[object] = json.loads(b"[" + b",".join(chunk) + b"]")
     except (ValueError, RecursionError):
         found = []
-    if len(found) == len(chunk):
-        return found
-    for number, line in enumerate(chunk, before + 1):
-        try:
-            json.loads(line)
-        except (ValueError, RecursionError) as exc:
-            raise ConfigError(f"{path}:{number}: one JSON object is expected: {exc}") from exc
-    raise ConfigError(f"{path}: one JSON object a line is expected")
+    return found if len(found) == len(chunk) else [_object(line) for line in chunk]
+
+
+def _object(line: bytes) -> object:
+    try:
+        found: object = json.loads(line.rstrip())
+    except json.JSONDecodeError as exc:
+        return _Broken(exc.colno, f"one JSON object is expected: {exc.msg}")
+    except UnicodeDecodeError as exc:
+        return _Broken(exc.start + 1, "one JSON object is expected: this is no UTF-8")
+    except (ValueError, RecursionError):
+        return _Broken(1, "one JSON object is expected: a number or a nesting without end")
+    return found
