@@ -29,7 +29,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from cardsync.errors import LocalError
 from cardsync.operator import campaigns, outbox
@@ -60,7 +59,6 @@ RETRY = timedelta(seconds=15)
 _BATCH = 50
 _SENDING = outbox.LEASE.total_seconds() - 15  # no octet leaves when the lease may be over
 _LONGEST_VALIDITY = 30 * 86400
-_DATABASE_AWAY = (psycopg.OperationalError, PoolTimeout)
 # No later try of the same message would fare better. SMPP 3.4 clause 5.1.3.
 _PERMANENT = {
     CommandStatus.ESME_RINVMSGLEN,
@@ -151,7 +149,7 @@ class Gateway:
                         self._work.clear()
                         if not (client.is_bound and await self._round(client)):
                             await self._rest()
-            except _DATABASE_AWAY as error:
+            except psycopg.OperationalError as error:
                 logger.warning("the database cannot be used: %s", error)
                 await asyncio.sleep(self._poll)
 

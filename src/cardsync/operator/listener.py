@@ -14,7 +14,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from cardsync.errors import ConfigError, PeerError
 from cardsync.operator.reports import Reports
@@ -30,7 +29,6 @@ MOST_FRAMES = 4
 
 _LENGTH = 2
 _SHOWN = 160  # octets of a packet that was refused, in the log: ciphered, as it came
-_DATABASE_AWAY = (psycopg.OperationalError, PoolTimeout)
 
 _LOG = logging.getLogger(__name__)
 
@@ -91,7 +89,7 @@ class Listener:
             octets = packet[:_SHOWN].hex().upper()
             _LOG.warning("a report by a channel is passed over: %s; octets %s", error, octets)
             return "refused"
-        except _DATABASE_AWAY as error:
+        except psycopg.OperationalError as error:
             _LOG.warning("a report by a channel is lost, the database cannot be used: %s", error)
             return "away"
         return "taken"

@@ -20,7 +20,6 @@ import anyio
 import psycopg
 from anyio.to_thread import run_sync
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -101,7 +100,7 @@ class PhonePage:
         except PeerError as error:
             _LOG.info("the page of a card was asked for in vain: %s", error)
             return self._page(HTTPStatus.FORBIDDEN, browser.language)
-        except (psycopg.OperationalError, PoolTimeout):
+        except psycopg.OperationalError:
             busy = self._page(HTTPStatus.SERVICE_UNAVAILABLE, browser.language)
             busy.headers["retry-after"] = "10"
             return busy

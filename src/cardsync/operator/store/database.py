@@ -1,21 +1,26 @@
-"""The pool of connections that every aggregate of the store works with.
+"""The connections that every aggregate of the store works with.
 
 A method of an aggregate takes the connection as its first argument, so that its caller decides
 what is one transaction: `with database.transaction() as connection: ...`.
 """
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from typing import Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool
 
 from cardsync.operator.store.migrate import migrate
 
 _OPTIONS = "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
 """Nothing of ours takes so long; what does is ended by the server, and its caller tries again."""
+
+_AGAIN = 0.05
+"""Seconds between two attempts to reach a server that is away."""
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -23,33 +28,92 @@ Connection = psycopg.Connection[TupleRow]
 class Database:
     """PostgreSQL behind a DSN, brought to our schema, with at most `size` connections.
 
-    A connection that the server has dropped is replaced when it is taken. Use it as a context:
-    it opens and closes the pool.
+    A transaction waits up to `patience` seconds for a connection, and for a server that starts
+    again; then it is `psycopg.OperationalError`. Use it as a context: it opens and closes.
+
+    A server that was started again has dropped every connection. So with the first one that is
+    found broken all that are idle go: otherwise each would cost one transaction its time.
     """
 
-    def __init__(self, dsn: str, *, size: int = 8) -> None:
+    def __init__(self, dsn: str, *, size: int = 8, patience: float = 10.0) -> None:
         self._dsn = dsn
-        self._pool = ConnectionPool(
-            dsn,
-            kwargs={"options": _OPTIONS},
-            min_size=1,
-            max_size=size,
-            open=False,
-            timeout=10.0,
-            check=ConnectionPool.check_connection,
-            name="cardsync",
-        )
+        self._patience = patience
+        self._permits = threading.BoundedSemaphore(size)
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        self._open = False
 
     def __enter__(self) -> Self:
         migrate(self._dsn)
-        self._pool.open(wait=True)
+        self._open = True
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.close()
+        self._open = False
+        self._drop_idle()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Lend a connection in a transaction: committed at the end, undone on any exception."""
-        with self._pool.connection() as connection:
-            yield connection
+        deadline = time.monotonic() + self._patience
+        if not self._permits.acquire(timeout=self._patience):
+            raise psycopg.OperationalError("every connection to the database is in use")
+        try:
+            connection = self._take(deadline)
+            try:
+                yield connection
+                connection.commit()
+            finally:
+                self._give_back(connection)
+        finally:
+            self._permits.release()
+
+    def _take(self, deadline: float) -> Connection:
+        """Take an idle connection that works, or make one."""
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return self._connect(deadline)
+            if _works(connection):
+                return connection
+            connection.close()
+            self._drop_idle()
+
+    def _connect(self, deadline: float) -> Connection:
+        while True:
+            if not self._open:
+                raise psycopg.OperationalError("the database is not open")
+            try:
+                return psycopg.connect(self._dsn, options=_OPTIONS, connect_timeout=5)
+            except psycopg.OperationalError:
+                if time.monotonic() + _AGAIN > deadline:
+                    raise
+                time.sleep(_AGAIN)
+
+    def _give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next one, without what its transaction left unfinished."""
+        with contextlib.suppress(psycopg.Error):
+            connection.rollback()
+        if connection.info.transaction_status is not TransactionStatus.IDLE or not self._open:
+            connection.close()
+            return
+        with self._lock:
+            self._idle.append(connection)
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def _works(connection: Connection) -> bool:
+    """Ask the server for nothing, outside of any transaction."""
+    try:
+        connection.autocommit = True
+        connection.execute("")
+        connection.autocommit = False
+    except psycopg.OperationalError:
+        return False
+    return True
