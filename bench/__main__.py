@@ -4,12 +4,13 @@ import os
 import platform
 import sys
 
-from bench import codecs, journey, policy, syncml
+from bench import codecs, journey, operator, policy, syncml
 
 BENCHMARKS = {
     **journey.BENCHMARKS,
     **codecs.BENCHMARKS,
     **syncml.BENCHMARKS,
+    **operator.BENCHMARKS,
     **policy.BENCHMARKS,
 }
 

@@ -1,0 +1,206 @@
+"""The operator as a SyncML server: items a second, nothing to do, memory; with real PostgreSQL.
+
+Server time is what is spent in the operator's handling of the messages, database included; the
+client's own work is not in it. Items are records of 300 octets; messages of 256 KiB at most, which
+is what the operator announces.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.measure import Measured
+from cardsync.operator.server import OperatorConfig, storage
+from cardsync.operator.store.credentials import Accounts
+from cardsync.operator.store.database import Database
+from cardsync.operator.synchronization import MAX_MESSAGE, Synchronization
+from cardsync.syncml import auth, codec, record
+from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
+from cardsync.syncml.elements import AlertCode
+from cardsync.syncml.events import SessionResult
+from cardsync.syncml.memory import MemoryClientDatastore
+from cardsync.syncml.record import Parameter
+from cardsync.transport.http import HttpCarrier
+
+ITEMS, ITEM_OCTETS, MANY = 5000, 300, 100_000
+_DEVICE = "IMEI:490154203237518"
+_ACCOUNT = auth.Account(auth.Scheme.BASIC, "bench", b"bench")
+_RUNS = 5
+
+Exchange = Callable[[str, bytes], bytes]
+"""Send a message to an address; give the answer."""
+
+
+@dataclass(slots=True)
+class Timed:
+    """An exchange, and how long it has taken, in seconds."""
+
+    exchange: Exchange
+    seconds: float = 0.0
+
+    def __call__(self, url: str, body: bytes) -> bytes:
+        """Exchange."""
+        started = time.perf_counter()
+        try:
+            return self.exchange(url, body)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
+def operator_times() -> Iterator[Measured]:
+    """Refresh from the client; nothing to do over many items."""
+    with _home() as home, storage(OperatorConfig(home)) as (database, cards, _):
+        _add_account(database, Accounts(cards.master))
+        server = Synchronization(database, cards)
+
+        def serve(url: str, body: bytes) -> bytes:
+            return server.serve(body, codec.WBXML, urlsplit(url).query).body
+
+        best = min(_refresh_anew(database, serve) for _ in range(_RUNS))
+        what = f"refresh-from-client, {ITEMS:,} items of {ITEM_OCTETS} octets, server time"
+        yield Measured(what, ITEMS / best, "items/s", "20,000")
+        yield from _nothing_to_do(database, serve)
+        with _process(home) as url, HttpCarrier() as carrier:
+            best = min(_refresh_anew(database, _by_http(url, carrier)) for _ in range(_RUNS))
+            yield Measured(
+                "the same by HTTP, time on the wall at the client", ITEMS / best, "items/s"
+            )
+
+
+def memory() -> Iterator[Measured]:
+    """Tell the highest memory of the operator's process, by the number of items."""
+    for count in (1000, 10_000, MANY):
+        with _home() as home:
+            with storage(OperatorConfig(home)) as (database, cards, _):
+                _add_account(database, Accounts(cards.master))
+            with _process(home) as url, HttpCarrier() as carrier:
+                exchange = _by_http(url, carrier)
+                store = _store(count)
+                _run(store, AlertCode.REFRESH_FROM_CLIENT, exchange)
+                _run(store, AlertCode.REFRESH_FROM_SERVER, exchange)
+                peak = _peak(home)
+        yield Measured(f"most memory, {count:,} items refreshed from client and server", peak, "MB")
+
+
+def _refresh_anew(database: Database, exchange: Exchange) -> float:
+    """Refresh into an empty database; give the seconds."""
+    with database.transaction() as connection:
+        connection.execute("TRUNCATE device, record CASCADE")
+        connection.execute("DELETE FROM ident")
+    timed = Timed(exchange)
+    _run(_store(ITEMS), AlertCode.REFRESH_FROM_CLIENT, timed)
+    return timed.seconds
+
+
+def _nothing_to_do(database: Database, exchange: Exchange) -> Iterator[Measured]:
+    """Two-way without a change, over many items; how many rows of them were read."""
+    store = _store(MANY)
+    _run(store, AlertCode.REFRESH_FROM_CLIENT, exchange)
+    before, found = _rows_read(database), []
+    for _ in range(_RUNS):
+        timed = Timed(exchange)
+        result = _run(store, AlertCode.TWO_WAY, timed)
+        found.append(timed.seconds * 1000)
+    what = f"two-way without a change over {MANY:,} items, server time"
+    yield Measured(what, max(found), "ms", "under 50 ms")
+    yield Measured("the same, messages of the client", result.round_trips, "", "at most 3")
+    yield Measured("the same, rows of items read", _rows_read(database) - before, "rows", "0")
+
+
+def _rows_read(database: Database) -> int:
+    """Count the rows of items that were read so far, by an index or without."""
+    time.sleep(1.5)  # PostgreSQL tells its statistics once a second
+    with database.transaction() as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+    with database.transaction() as connection:
+        row = connection.execute(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables "
+            "WHERE relname = 'record'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _store(count: int) -> MemoryClientDatastore:
+    store = MemoryClientDatastore("devman", record.CONTENT_TYPE, record.CONTENT_VERSION)
+    for number in range(count):
+        bare = len(Parameter(f"./Bench/{number:06}", "").encode())
+        store.put(
+            str(number), Parameter(f"./Bench/{number:06}", "x" * (ITEM_OCTETS - bare)).encode()
+        )
+    return store
+
+
+def _run(store: MemoryClientDatastore, kind: AlertCode, exchange: Exchange) -> SessionResult:
+    request = DatabaseRequest(store, "devman", kind, str(time.time_ns()))
+    number = str(time.time_ns() % 100_000)
+    session = ClientSession(
+        ClientConfig(
+            "http://127.0.0.1/dm", _DEVICE, number, (request,), account=_ACCOUNT,
+            max_msg_size=MAX_MESSAGE,
+        )
+    )  # fmt: skip
+    while (octets := session.data_to_send()) is not None:
+        session.receive_data(exchange(session.url, octets))
+    assert session.result is not None
+    if not session.result.ok:
+        raise RuntimeError(f"the session ended with {session.result.status}")
+    return session.result
+
+
+def _by_http(url: str, carrier: HttpCarrier) -> Exchange:
+    base = urlsplit(url)
+
+    def exchange(address: str, body: bytes) -> bytes:
+        target = urlsplit(address)._replace(netloc=base.netloc).geturl()
+        return carrier.exchange(target, codec.WBXML, body)[1]
+
+    return exchange
+
+
+def _add_account(database: Database, accounts: Accounts) -> None:
+    with database.transaction() as connection:
+        accounts.set_password(connection, _ACCOUNT.user, _ACCOUNT.password)
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another account
+        yield Path(folder) / "operator"
+
+
+@contextmanager
+def _process(home: Path) -> Iterator[str]:
+    """Run an operator as a process of its own; give its address."""
+    command = [sys.executable, "-m", "cardsync", "operator", "serve", "--home", str(home)]
+    process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        ready = json.loads(process.stdout.readline())
+        (home / "pid").write_text(str(process.pid))
+        yield ready["url"]
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def _peak(home: Path) -> float:
+    """Read the most memory that the process had at any time, in megabytes."""
+    status = Path("/proc") / (home / "pid").read_text() / "status"
+    line = next(each for each in status.read_text().splitlines() if each.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
+    "operator": operator_times,
+    "memory": memory,
+}
