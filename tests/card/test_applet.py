@@ -17,7 +17,7 @@ from cardsync.ota.packet import ResponseStatus
 from cardsync.policy.explain import explain
 from cardsync.policy.values import EventKind
 from cardsync.terminal.handset import UnattendedHandset
-from cardsync.toolkit import envelope, objects
+from cardsync.toolkit import channels, envelope, network, objects
 from cardsync.toolkit.codes import CommandType, EventCode
 from cardsync.toolkit.commands import first
 from cardsync.toolkit.information import (
@@ -50,21 +50,31 @@ from mobiles import (
 )
 
 HEAR = '{ set = { heard = "heard + 1" } }'
-EVENTS = {
-    EventCode.LOCATION_STATUS: (EventKind.LOCATION_STATUS, LocationStatus(0)),
-    EventCode.USER_ACTIVITY: (EventKind.USER_ACTIVITY, None),
-    EventCode.IDLE_SCREEN_AVAILABLE: (EventKind.IDLE_SCREEN, None),
-    EventCode.LANGUAGE_SELECTION: (EventKind.LANGUAGE_SELECTION, Language("de")),
-    EventCode.BROWSER_TERMINATION: (EventKind.BROWSER_TERMINATION, None),
-    EventCode.DATA_AVAILABLE: (EventKind.DATA_AVAILABLE, None),
-    EventCode.CHANNEL_STATUS: (EventKind.CHANNEL_STATUS, None),
+OPEN = channels.ChannelStatus(0x81, b"\0")
+EVENTS: dict[EventCode, tuple[EventKind, tuple[objects.DataObject, ...]]] = {
+    EventCode.LOCATION_STATUS: (EventKind.LOCATION_STATUS, (LocationStatus(0),)),
+    EventCode.USER_ACTIVITY: (EventKind.USER_ACTIVITY, ()),
+    EventCode.IDLE_SCREEN_AVAILABLE: (EventKind.IDLE_SCREEN, ()),
+    EventCode.LANGUAGE_SELECTION: (EventKind.LANGUAGE_SELECTION, (Language("de"),)),
+    EventCode.BROWSER_TERMINATION: (
+        EventKind.BROWSER_TERMINATION,
+        (objects.browser.BrowserTerminationCause(0),),
+    ),
+    EventCode.DATA_AVAILABLE: (EventKind.DATA_AVAILABLE, (OPEN, channels.ChannelDataLength(1))),
+    EventCode.CHANNEL_STATUS: (EventKind.CHANNEL_STATUS, (OPEN,)),
     EventCode.ACCESS_TECHNOLOGY_CHANGE: (
         EventKind.ACCESS_TECHNOLOGY_CHANGE,
-        AccessTechnology((0x0A,)),
+        (AccessTechnology((0x0A,)),),
     ),
-    EventCode.NETWORK_REJECTION: (EventKind.NETWORK_REJECTION, LocationInformation("001", "01")),
-    EventCode.DATA_CONNECTION_STATUS_CHANGE: (EventKind.DATA_CONNECTION_STATUS, None),
-    EventCode.IMS_REGISTRATION: (EventKind.IMS_REGISTRATION, None),
+    EventCode.NETWORK_REJECTION: (
+        EventKind.NETWORK_REJECTION,
+        (LocationInformation("001", "01"),),
+    ),
+    EventCode.DATA_CONNECTION_STATUS_CHANGE: (
+        EventKind.DATA_CONNECTION_STATUS,
+        (network.DataConnectionStatus(0),),
+    ),
+    EventCode.IMS_REGISTRATION: (EventKind.IMS_REGISTRATION, (network.ImsStatusCode(b"200"),)),
 }
 
 
@@ -78,7 +88,7 @@ def test_events(code: EventCode) -> None:
     """The card asks for the events of its rules, and each reaches the policy. R-30, R-31."""
     kind, found = EVENTS[code]
     there = mobile(rule(f'"{kind.name.lower()}"', HEAR))
-    told = there.equipment.event(code, *([found] if found else []), now=1.0)
+    told = there.equipment.event(code, *found, now=1.0)
 
     assert told
     assert 1 == variables(there.card)["heard"]
@@ -210,7 +220,7 @@ def test_event_that_nobody_asked_for() -> None:
     """An event that the card did not ask for is taken and means nothing."""
     there = mobile(MENU)
     before = there.card.memory.encode()
-    told = envelope.event_download(EventCode.FRAMES_INFORMATION_CHANGE).encode()
+    told = envelope.event_download(EventCode.HCI_CONNECTIVITY).encode()
 
     assert b"\x90\0" == there.card.transact(CommandApdu(0x80, Ins.ENVELOPE, data=told).encode())
     assert before == there.card.memory.encode()

@@ -20,8 +20,11 @@ from cardsync.policy.bound import EVENTS_A_DAY, bound
 from cardsync.policy.faults import PolicyError
 from cardsync.policy.values import EventKind
 from cardsync.terminal.handset import UnattendedHandset
+from cardsync.toolkit.browser import BrowserTerminationCause
+from cardsync.toolkit.channels import ChannelDataLength, ChannelStatus
 from cardsync.toolkit.codes import CommandType, EventCode
 from cardsync.toolkit.information import AccessTechnology, LocationInformation, LocationStatus
+from cardsync.toolkit.network import DataConnectionStatus, ImsStatusCode
 from cardsync.toolkit.objects import DataObject, Result
 from cardsync.toolkit.synchronization_objects import CODE_POINTS
 from mobiles import NOON, Agent, Mobile, Sender, card_with, trigger
@@ -41,11 +44,17 @@ EVENTS: dict[EventKind, tuple[EventCode, tuple[DataObject, ...]]] = {
     ),
     EventKind.USER_ACTIVITY: (EventCode.USER_ACTIVITY, ()),
     EventKind.IDLE_SCREEN: (EventCode.IDLE_SCREEN_AVAILABLE, ()),
-    EventKind.BROWSER_TERMINATION: (EventCode.BROWSER_TERMINATION, ()),
-    EventKind.DATA_AVAILABLE: (EventCode.DATA_AVAILABLE, ()),
-    EventKind.CHANNEL_STATUS: (EventCode.CHANNEL_STATUS, ()),
-    EventKind.DATA_CONNECTION_STATUS: (EventCode.DATA_CONNECTION_STATUS_CHANGE, ()),
-    EventKind.IMS_REGISTRATION: (EventCode.IMS_REGISTRATION, ()),
+    EventKind.BROWSER_TERMINATION: (EventCode.BROWSER_TERMINATION, (BrowserTerminationCause(0),)),
+    EventKind.DATA_AVAILABLE: (
+        EventCode.DATA_AVAILABLE,
+        (ChannelStatus(0x81, b"\0"), ChannelDataLength(1)),
+    ),
+    EventKind.CHANNEL_STATUS: (EventCode.CHANNEL_STATUS, (ChannelStatus(0x01, b"\5"),)),
+    EventKind.DATA_CONNECTION_STATUS: (
+        EventCode.DATA_CONNECTION_STATUS_CHANGE,
+        (DataConnectionStatus(0),),
+    ),
+    EventKind.IMS_REGISTRATION: (EventCode.IMS_REGISTRATION, (ImsStatusCode(b"200"),)),
 }
 
 

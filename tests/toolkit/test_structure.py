@@ -7,10 +7,10 @@ from cardsync.toolkit import structure
 from cardsync.toolkit.browser import Url
 from cardsync.toolkit.calls import Address, CdmaSmsTpdu, ImsUri, SmsTpdu
 from cardsync.toolkit.channels import BearerDescription, BufferSize, TransportLevel
-from cardsync.toolkit.codes import CommandType, EnvelopeTag, GeneralResult
+from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode, GeneralResult
 from cardsync.toolkit.data_object import DataObject
 from cardsync.toolkit.network import PlmnWithAccessTechnologyList
-from cardsync.toolkit.objects import TERMINAL_TO_UICC, TimerIdentifier, TimerValue
+from cardsync.toolkit.objects import TERMINAL_TO_UICC, EventList, TimerIdentifier, TimerValue
 from cardsync.toolkit.readers import FileList
 from cardsync.toolkit.texts import AlphaIdentifier, DefaultText, Item, ResponseLength, TextString
 
@@ -63,6 +63,7 @@ TOO_LITTLE: list[tuple[CommandType, int, tuple[DataObject, ...]]] = [
     (CommandType.REFRESH, 0x01, ()),
     (CommandType.REFRESH, 0x02, ()),
     (CommandType.REFRESH, 0x07, ()),
+    (CommandType.REFRESH, 0x08, ()),
     (CommandType.TIMER_MANAGEMENT, 0x00, (TimerIdentifier(1),)),
     (CommandType.LANGUAGE_NOTIFICATION, 0x01, ()),
     (CommandType.SET_UP_MENU, 0, (Item(1, "a"),)),
@@ -95,3 +96,34 @@ def test_an_envelope_with_nothing_in_it(tag: EnvelopeTag) -> None:
             structure.check_envelope(tag, found)
     with pytest.raises(PeerError, match="DeviceIdentities is missing"):
         structure.check_envelope(tag, (Url(""),))
+
+
+@pytest.mark.parametrize("event", EventCode, ids=lambda one: one.name)
+def test_an_event_with_nothing_in_it(event: EventCode) -> None:
+    """Most events bring something. TS 102 223 and TS 31.111 clause 7.5."""
+    found = (EventList((event,)), TERMINAL_TO_UICC)
+    if event not in structure.EVENTS:
+        structure.check_envelope(EnvelopeTag.EVENT_DOWNLOAD, found)
+        return
+    with pytest.raises(PeerError, match="is missing"):
+        structure.check_envelope(EnvelopeTag.EVENT_DOWNLOAD, found)
+
+
+def test_events_that_need_nothing() -> None:
+    """They say all by their name, or what they bring may be left out; several are not checked."""
+    free = set(EventCode) - set(structure.EVENTS)
+
+    assert {
+        EventCode.USER_ACTIVITY,
+        EventCode.IDLE_SCREEN_AVAILABLE,
+        EventCode.LOCAL_CONNECTION,
+        EventCode.HCI_CONNECTIVITY,
+        EventCode.PROFILE_CONTAINER,
+        EventCode.SECURED_PROFILE_CONTAINER,
+        EventCode.CAG_CELL_SELECTION,
+        EventCode.SLICES_STATUS_CHANGE,
+    } == free
+
+    structure.check_envelope(
+        EnvelopeTag.EVENT_DOWNLOAD, (EventList((EventCode.MT_CALL, 3)), TERMINAL_TO_UICC)
+    )

@@ -6,9 +6,18 @@ tuple. What is optional is not listed.
 """
 
 from cardsync.errors import PeerError
-from cardsync.toolkit import browser, calls, channels, network, objects, readers, texts
+from cardsync.toolkit import (
+    browser,
+    calls,
+    channels,
+    information,
+    network,
+    objects,
+    readers,
+    texts,
+)
 from cardsync.toolkit import synchronization_objects as so
-from cardsync.toolkit.codes import CommandType, EnvelopeTag, GeneralResult
+from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode, GeneralResult
 from cardsync.toolkit.data_object import DataObject
 
 _Needs = tuple[tuple[type[DataObject], ...], ...]
@@ -56,8 +65,9 @@ QUALIFIED: dict[tuple[int, int], _Needs] = {
     (CommandType.REFRESH, 0x01): ((readers.FileList,),),
     (CommandType.REFRESH, 0x02): ((readers.FileList,),),
     (CommandType.REFRESH, 0x07): ((network.PlmnWithAccessTechnologyList,),),
+    (CommandType.REFRESH, 0x08): ((network.PlmnList,),),
     (CommandType.TIMER_MANAGEMENT, 0x00): ((objects.TimerValue,),),
-    (CommandType.LANGUAGE_NOTIFICATION, 0x01): ((objects.information.Language,),),
+    (CommandType.LANGUAGE_NOTIFICATION, 0x01): ((information.Language,),),
 }
 """What a command must have besides, by its type and its qualifier."""
 
@@ -99,6 +109,40 @@ ENVELOPES: dict[int, _Needs] = {
 }
 """What an envelope must have besides its device identities, by its BER tag."""
 
+_CALL: _Needs = ((calls.TransactionIdentifier,),)
+_TECHNOLOGY: _Needs = ((information.AccessTechnology,),)
+_WHERE = (
+    information.LocationInformation,
+    network.RoutingAreaIdentification,
+    network.TrackingAreaIdentification,
+)
+EVENTS: dict[int, _Needs] = {
+    EventCode.MT_CALL: _CALL,
+    EventCode.CALL_CONNECTED: _CALL,
+    EventCode.CALL_DISCONNECTED: _CALL,
+    EventCode.LOCATION_STATUS: ((information.LocationStatus,),),
+    EventCode.CARD_READER_STATUS: ((readers.CardReaderStatus,),),
+    EventCode.LANGUAGE_SELECTION: ((information.Language,),),
+    EventCode.BROWSER_TERMINATION: ((browser.BrowserTerminationCause,),),
+    EventCode.DATA_AVAILABLE: ((channels.ChannelStatus,), (channels.ChannelDataLength,)),
+    EventCode.CHANNEL_STATUS: ((channels.ChannelStatus,),),
+    EventCode.ACCESS_TECHNOLOGY_CHANGE: _TECHNOLOGY,
+    EventCode.DISPLAY_PARAMETERS_CHANGED: ((information.DisplayParameters,),),
+    EventCode.NETWORK_SEARCH_MODE_CHANGE: ((information.NetworkSearchMode,),),
+    EventCode.BROWSING_STATUS: ((browser.BrowsingStatus,),),
+    EventCode.FRAMES_INFORMATION_CHANGE: ((browser.FramesInformation,),),
+    EventCode.WLAN_ACCESS_STATUS: ((network.WlanAccessStatus,),),
+    EventCode.NETWORK_REJECTION: (_WHERE,),
+    EventCode.ACCESS_TECHNOLOGY_CHANGE_MULTIPLE: _TECHNOLOGY,
+    EventCode.CSG_CELL_SELECTION: ((network.CsgCellSelectionStatus,),),
+    EventCode.CONTACTLESS_STATE_REQUEST: ((channels.ContactlessStateRequest,),),
+    EventCode.IMS_REGISTRATION: ((network.ImpuList, network.ImsStatusCode),),
+    EventCode.INCOMING_IMS_DATA: ((network.Iari,),),
+    EventCode.POLL_INTERVAL_NEGOTIATION: ((objects.Duration,),),
+    EventCode.DATA_CONNECTION_STATUS_CHANGE: ((network.DataConnectionStatus,),),
+}
+"""What the download of one event must have besides. TS 102 223 and TS 31.111 clause 7.5."""
+
 _WITH_ITEMS = frozenset({CommandType.SELECT_ITEM, CommandType.SET_UP_MENU})
 
 
@@ -117,6 +161,15 @@ def check_envelope(tag: int, found: tuple[DataObject, ...]) -> None:
     """Raise `PeerError` if an envelope lacks what it must have."""
     _need(((objects.DeviceIdentities,),), found)
     _need(ENVELOPES.get(tag, ()), found)
+    if tag == EnvelopeTag.EVENT_DOWNLOAD:
+        _check_event(found)
+
+
+def _check_event(found: tuple[DataObject, ...]) -> None:
+    """Raise `PeerError` if an event lacks what belongs to it; of several events none is checked."""
+    events = next(one for one in found if isinstance(one, objects.EventList)).events
+    if len(events) == 1:
+        _need(EVENTS.get(events[0], ()), found)
 
 
 def _synchronization(operation: int, found: tuple[DataObject, ...]) -> _Needs:
