@@ -23,6 +23,7 @@ PACKAGES = {
     "wbxml2xml": "libwbxml2-utils",
     "xml2wbxml": "libwbxml2-utils",
     "Net::SMPP": "libnet-smpp-perl",
+    "cardpeek": "cardpeek",
     "opensc-tool": "opensc",
     "osmo-auc-gen": "libosmocore-utils",
     "scriptor": "pcsc-tools",

@@ -21,6 +21,7 @@ ldconfig -p 2>/dev/null | grep -q libopenobex.so.2 || missing="$missing libopeno
 PATH="$PATH:/usr/sbin" need pcscd pcscd
 need opensc-tool opensc
 need scriptor pcsc-tools
+need cardpeek cardpeek
 need osmo-auc-gen libosmocore-utils
 [ -e /etc/reader.conf.d/vpcd ] || missing="$missing vsmartcard-vpcd"
 /usr/bin/python3 -c "import smartcard" 2>/dev/null || missing="$missing python3-pyscard"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -223,3 +224,32 @@ def test_scriptor(image: Path, virtual: Reader, tmp_path: Path) -> None:
     assert ["9F 16", "9F 0F", "03 90 00", "90 00", "90 00", "90 00"] == read[:6]
     assert "1E DE 1F 1C 27 F6 05 00 40 03 10 00 00 00 00 06 90 00" == read[6]
     assert read[8].startswith("43 08 80 E3 B0 9C")
+
+
+CARDPEEK = Path("/usr/share/cardpeek")
+CONFIGURATION = "cardpeek = { updates = { auto_update = false } }\ndofile('scripts/lib/apdu.lua')\n"
+
+
+def test_cardpeek(tmp_path: Path, virtual: Reader) -> None:
+    """Cardpeek, a reader of GSM cards, walks over all files that it knows. TS 51.011 clause 10."""
+    program, folder, image = need("cardpeek"), tmp_path / ".cardpeek", tmp_path / "card.image"
+    (folder / "replay").mkdir(parents=True)
+    (folder / "scripts").symlink_to(CARDPEEK)
+    (folder / "version").write_text("2000000000\n")
+    (folder / "config.lua").write_text(CONFIGURATION)
+    codes = Codes("0000", "5678", pin1_enabled=True)  # the PIN that it offers
+    write_image(image, personalise(Subscriber(ICCID, IMSI), [], codes=codes, keys=KEYS))
+    script = f'dofile("{CARDPEEK}/gsm (beta).lua")'
+    with virtual.card(image):
+        ran = subprocess.run(
+            [program, "-c", "-r", "pcsc://Virtual PCD 00 00", "-e", script],
+            check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, cwd=tmp_path,
+            env=os.environ | {"HOME": str(tmp_path)}, input=b"\nos.exit(0)\n",
+        )  # fmt: skip
+    received = re.findall(r"Recv: ([0-9A-F]{4})\s+([0-9A-F]*)", ran.stdout.decode(errors="replace"))
+    words, octets = {word for word, _ in received}, {found for _, found in received}
+
+    # 9404: not there; 9804: for the administrator
+    assert {"9000", "9404", "9804", "9F0F", "9F16"} == words
+    assert {"988812010000000010F7", "080910100000000071"} <= octets
+    assert 300 < len(received)
