@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a message."""
-        length = self.headers.get("Content-Length", "")
+        length = ",".join({*self.headers.get_all("Content-Length", [])})
         coding = self.headers.get("Transfer-Encoding", "").strip().lower()
         if self.path.partition("?")[0].rstrip("/") != PATH:
             self._refuse(404, f"SyncML is at {PATH}")

@@ -30,6 +30,8 @@ MAX_MESSAGE = 1 << 20
 """Octets of a message, and of the body of a request, that we take at all."""
 
 _SESSIONS = 4096
+_STRANGERS = 256  # devices that have not shown who they are; they displace nobody else
+_LONGEST_NAME = 1024  # characters of what a device calls itself
 _UNSUPPORTED = 415
 _TEXT = "text/plain; charset=utf-8"
 _FORMERLY = {
@@ -99,10 +101,12 @@ class _Way:
 class _Device:
     """What is remembered of a device: last session, next nonce, whether it told of itself.
 
-    `is_ours` says that it is the other half of this, to which less needs to be said.
+    `name` is its LocURI. `is_ours` says that it is the other half of this, to which less needs
+    to be said.
     `before` is the state of the last session that had to do with databases.
     """
 
+    name: str
     session: _Session
     before: ServerState | None = None
     nonce: bytes = field(default=b"", repr=False)
@@ -136,6 +140,7 @@ class SyncmlServer:
         self._lock = Lock()
         self._last_anchor = 0
         self._devices: OrderedDict[str, _Device] = OrderedDict()
+        self._strangers: OrderedDict[str, _Device] = OrderedDict()
 
     def serve(
         self, body: bytes, content_type: str, query: str | None = "", origin: str = ""
@@ -153,6 +158,8 @@ class SyncmlServer:
             message = codec.decode(body, kind)
         except MalformedMessage as error:
             return self._refuse(error, kind)
+        if len(message.header.source.uri) > _LONGEST_NAME:
+            return Reply(400, _TEXT, b"the name of the device is too long\n")
         target = message.header.target.uri.partition("?")[2]
         way = _Way(target if query is None else query, origin)
         with self._lock:
@@ -191,7 +198,7 @@ class SyncmlServer:
             config=self._config(message, content_type, device, session.key),
         )
         if response.state.digest == digest:  # else it was out of turn: nothing has changed
-            device.session = replace(session, state=response.state, reply=response.octets)
+            self._keep(device, replace(session, state=response.state, reply=response.octets))
             for each in response.events:
                 if isinstance(each, PeerDescribed):
                     device.described = True
@@ -200,12 +207,20 @@ class SyncmlServer:
         return response.octets
 
     def _device(self, name: str) -> _Device:
-        """Find a device, or begin to remember it and forget the one that was silent longest."""
-        device = self._devices.setdefault(name, _Device(_Session("")))
-        self._devices.move_to_end(name)
-        if len(self._devices) > _SESSIONS:
-            self._devices.popitem(last=False)
+        """Find a device, or begin to remember it."""
+        known = self._devices if name in self._devices else self._strangers
+        device = known.setdefault(name, _Device(name, _Session("")))
+        _bound(known, name, _SESSIONS if known is self._devices else _STRANGERS)
         return device
+
+    def _keep(self, device: _Device, session: _Session) -> None:
+        """Remember a session; of one with a stranger no more than its last reply."""
+        device.session = session
+        if session.state and session.state.identity is None:
+            session.state = replace(session.state, owed=())
+        elif self._strangers.pop(device.name, None):
+            self._devices[device.name] = device
+            _bound(self._devices, device.name, _SESSIONS)
 
     def _config(
         self, message: Message, content_type: str, device: _Device, key: str
@@ -257,3 +272,10 @@ class SyncmlServer:
         return auth.AuthResult(
             ok=True, identity=proof.user, challenge=challenge if is_digest else None
         )
+
+
+def _bound(devices: OrderedDict[str, _Device], newest: str, most: int) -> None:
+    """Forget the device that was silent longest, if there are too many."""
+    devices.move_to_end(newest)
+    if len(devices) > most:
+        devices.popitem(last=False)

@@ -97,7 +97,7 @@ class Folder:
         """Read a file."""
         try:
             return (self._path / name).read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, PermissionError):
             return None
 
     def write(self, name: str, data: bytes) -> str:
@@ -163,8 +163,16 @@ class Folder:
         with os.scandir(self._path) as entries:
             for entry in entries:
                 hidden = entry.name.startswith(".") or not entry.name.isprintable()
-                if not hidden and entry.is_file():
+                if not hidden and _is_file(entry):
                     yield entry
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    """Say whether it is a file; a link that leads in a circle is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _lines(data: bytes) -> bytes:
