@@ -107,6 +107,15 @@ def test_what_nobody_knows() -> None:
     assert "answer" not in json.loads(ignored.stdout)
 
 
+def test_bits_that_are_not_kept() -> None:
+    """Fill and reserved bits of a short message are nobody's; who looks is told of them."""
+    found = CliRunner().invoke(app, ["decode", "sms", "DC00"])
+
+    assert found.stdout.splitlines()[0].endswith(
+        "DeliverReport, 2 octets; fill or reserved bits differ, written anew 0000"
+    )
+
+
 def test_keys_are_not_repeated() -> None:
     """Who gives keys as an argument learns better, without reading them again."""
     secret = "00112233445566778899AABBCCDDEEFF"

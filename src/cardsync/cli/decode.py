@@ -92,7 +92,7 @@ def _one(kind: str, digits: str, keys: "Sequence[KeySet]", *, as_json: bool) -> 
         return
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show every character
         sys.stdout.reconfigure(errors="backslashreplace")
-    for line in _tree(found):
+    for line in _tree(found, _octets(digits)):
         print(line)
 
 
@@ -168,11 +168,14 @@ def _fields(kind: str, digits: str, found: "Decoded") -> dict[str, Any]:
     return told | {"octets": anew if digits == digits.lower() else anew.upper()}
 
 
-def _tree(found: "Decoded") -> list[str]:
+def _tree(found: "Decoded", octets: bytes) -> list[str]:
+    """Give the lines; the first says how many octets, and if some bits of them are not kept."""
     from cardsync.cli.decode_tree import lines  # noqa: PLC0415  # fast --help
 
     told = list(lines(found.message))
-    told[0] += f", {len(found.octets)} octets"
+    told[0] += f", {len(octets)} octets"
+    if found.octets != octets:
+        told[0] += f"; fill or reserved bits differ, written anew {found.octets.hex().upper()}"
     for name, one in found.inside:
         told += lines(one, name, 1)
     return told
