@@ -140,6 +140,21 @@ def policies(draw: st.DrawFn) -> str:
     return policy(*rules, tables=TABLES)
 
 
+@st.composite
+def lean_policies(draw: st.DrawFn) -> str:
+    """Write a policy of one rule, and what its action names: its bound is as tight as can be."""
+    on, action = draw(ONS), draw(ACTIONS)
+    every = draw(st.sampled_from(["15 min", "${interval}", "2 d"])) if on == '"timer"' else ""
+    rules = [rule(1, on, f"{{ {action} }}", every=every)]
+    if "menu =" in action and "menu =" not in on:
+        rules.append(rule(2, '{ menu = "Update" }', '{ report = "ussd" }'))
+    if "again" in on and "again" not in action:
+        rules.append(rule(3, '"idle_screen"', '{ timer = { again = "20 min" } }'))
+    if "again" in action and "again" not in on:
+        rules.append(rule(4, '{ timer = "again" }', '{ report = "ussd" }'))
+    return policy(*rules, tables=TABLES)
+
+
 def _key(action: str) -> str:
     return action.split(" ", 1)[0]
 

@@ -28,7 +28,7 @@ from cardsync.toolkit.network import DataConnectionStatus, ImsStatusCode
 from cardsync.toolkit.objects import DataObject, Result
 from cardsync.toolkit.synchronization_objects import CODE_POINTS
 from mobiles import NOON, Agent, Mobile, Sender, card_with, trigger
-from policy_texts import AID, compiled, policies
+from policy_texts import AID, compiled, lean_policies, policies
 
 DAY = 24 * 3600
 POLL = 30
@@ -144,8 +144,8 @@ def with_reports(text: str, *, fallback: bool, retry: bool) -> str:
     )
 
 
-@settings(max_examples=12, deadline=None)
-@given(policies(), st.data())
+@settings(max_examples=20, deadline=None)
+@given(policies() | lean_policies(), st.data())
 def test_a_day_of_the_card(text: str, data: st.DataObject) -> None:
     """No day takes more writes, messages, synchronizations or memory than was promised. O-8."""
     retry = data.draw(st.booleans())

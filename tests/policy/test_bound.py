@@ -12,7 +12,17 @@ from cardsync.policy.machine import Machine
 from cardsync.policy.program import event_steps
 from cardsync.policy.request_source import CATEGORIES
 from cardsync.policy.values import EventKind, Rung
-from policy_texts import FACTS, TABLES, compiled, events, example, policies, policy, rule
+from policy_texts import (
+    FACTS,
+    TABLES,
+    compiled,
+    events,
+    example,
+    lean_policies,
+    policies,
+    policy,
+    rule,
+)
 
 
 def test_the_example() -> None:
@@ -59,7 +69,7 @@ def test_no_run_takes_more_steps(text: str, trace: list[tuple[Event, Facts]]) ->
 
 
 @settings(max_examples=40, deadline=None)
-@given(policies(), st.data())
+@given(policies() | lean_policies(), st.data())
 def test_no_day_takes_more(text: str, data: st.DataObject) -> None:
     """A day of events as often as assumed writes, sends and orders no more than promised. O-8."""
     try:
@@ -121,6 +131,13 @@ def writes(*rules: str) -> int:
         ([rule(1, '"poll"', '{ report = "sms" }')], USUAL + 3),
         ([rule(1, '"poll"', '{ report = "bip" }')], USUAL + 2880),
         ([rule(1, '"poll"', '{ report = "ussd" }')], USUAL),
+        (
+            [
+                rule(1, '"poll"', '{ menu = { hide = "Update" } }'),
+                rule(2, '{ menu = "Update" }', '{ tell = "x" }'),
+            ],
+            USUAL + 2880,
+        ),
         ([rule(1, '"timer"', '{ tell = "x" }', every="${interval}")], USUAL + 48),
         ([rule(1, '"timer"', '{ tell = "x" }', every="30 d")], USUAL + 1),
         (
