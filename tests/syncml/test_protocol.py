@@ -7,6 +7,7 @@ import pytest
 
 from cardsync.syncml import codec
 from cardsync.syncml.auth import Account, AuthResult, Challenge, Proof, Scheme
+from cardsync.syncml.client import DatabaseRequest
 from cardsync.syncml.datastore import Applied as Answered
 from cardsync.syncml.datastore import Change
 from cardsync.syncml.elements import (
@@ -168,6 +169,70 @@ def test_both_show_who_they_are() -> None:
 
 
 # --- busy, moved ------------------------------------------------------------------------------
+
+
+RIGHT = Account(Scheme.MD5, "owner", b"right", b"nonce")
+
+
+def guard(name: str, shown: Proof | None, _device: str) -> AuthResult:
+    """Let the owner of the database `db` in; another one is everybody's."""
+    ok = shown is not None and shown.user == "owner" and shown.matches(b"right", b"nonce")
+    challenge = Challenge(Scheme.MD5, b"nonce")
+    return AuthResult(ok=True) if name != "db" else AuthResult(ok=ok, challenge=challenge)
+
+
+@pytest.mark.parametrize(
+    ("account", "status", "trips"),
+    [
+        (RIGHT, 200, 2),
+        (replace(RIGHT, nonce=b""), 200, 3),
+        (replace(RIGHT, scheme=Scheme.BASIC), 200, 2),
+        (replace(RIGHT, password=b"wrong"), 401, 2),
+        (None, 407, 1),
+    ],
+)
+@BOTH
+def test_credentials_of_a_database(
+    content_type: str, account: Account | None, status: int, trips: int
+) -> None:
+    """Cred in its Alert, Chal in the Status: met once; else nothing of it is synchronized."""
+    pair = Pair(content_type=content_type)
+    pair.server.config = replace(pair.server.config, guard=guard)
+    pair.client.put("a", b"x")
+    pair.client_config = lambda config: replace(
+        config, databases=tuple(replace(each, account=account) for each in config.databases)
+    )
+
+    result = pair.sync()
+
+    assert (status, trips) == (result.status, result.round_trips)
+    assert (status == 200) == bool(pair.store.items())
+
+
+@pytest.mark.parametrize(
+    ("account", "codes"),
+    [(replace(RIGHT, nonce=b""), [200, 200]), (replace(RIGHT, password=b""), [401, 200]),
+     (None, [407, 200])],
+)  # fmt: skip
+def test_credentials_of_one_of_two_databases(account: Account | None, codes: list[int]) -> None:
+    """The session waits once for those of the one; the other is synchronized in any case."""
+    pair = Pair()
+    other = MemoryClientDatastore("other")
+    pair.server.datastores["other"] = MemoryServerDatastore("other")
+    pair.server.config = replace(pair.server.config, guard=guard)
+    pair.client.put("a", b"x")
+    other.put("b", b"y")
+    requests = (
+        DatabaseRequest(pair.client, "db", AlertCode.SLOW, "C1", account=account),
+        DatabaseRequest(other, "other", AlertCode.SLOW, "C1"),
+    )
+    pair.client_config = lambda config: replace(config, databases=requests)
+
+    result = pair.sync()
+
+    assert codes == [each.status for each in result.databases]
+    assert [b"y"] == list(pair.server.datastores["other"].items().values())
+    assert (codes[0] == 200) == bool(pair.store.items())
 
 
 def test_busy_server() -> None:

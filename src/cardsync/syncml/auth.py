@@ -115,7 +115,11 @@ def proof(header: SyncHdr) -> Proof | None:
 
     Raises PeerError (answer 406 for a scheme that is not ours, 401 for what is malformed).
     """
-    cred = header.cred
+    return read(header.cred, header.source.name or header.source.uri, header.version)
+
+
+def read(cred: Cred | None, name: str, version: Version) -> Proof | None:
+    """Read credentials, as `proof` does; `name` is the user's where a digest leaves it out."""
     if cred is None:
         return None
     scheme = _scheme(cred.meta)
@@ -123,12 +127,12 @@ def proof(header: SyncHdr) -> Proof | None:
         raise PeerError("a MAC in the message itself", answer=StatusCode.NOT_SUPPORTED)
     shown = _shown(cred, scheme)
     if scheme is Scheme.MD5:
-        return Proof(scheme, header.source.name or header.source.uri, shown, header.version)
+        return Proof(scheme, name, shown, version)
     user, colon, password = shown.partition(b":")
     if not colon:
         raise PeerError("credentials have no colon", answer=StatusCode.UNAUTHORIZED)
     try:
-        return Proof(scheme, user.decode(), password, header.version)
+        return Proof(scheme, user.decode(), password, version)
     except UnicodeDecodeError as exc:
         raise PeerError("user name is not UTF-8", answer=StatusCode.UNAUTHORIZED) from exc
 

@@ -22,7 +22,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import IntEnum
-from typing import Final
 
 from cardsync.errors import PeerError
 from cardsync.syncml import codec, description
@@ -49,18 +48,14 @@ from cardsync.syncml.events import (
     SessionResult,
     SyncTypeChanged,
 )
-from cardsync.syncml.kinds import kind_of
-from cardsync.syncml.letter import Owed
+from cardsync.syncml.kinds import HEARD, kind_of
+from cardsync.syncml.letter import Letter, Owed
 from cardsync.syncml.replica import Replica
 from cardsync.syncml.request import ClientConfig, DatabaseRequest, Interrupted
 from cardsync.syncml.status import StatusCode
 
 MAX_ROUND_TRIPS = 20_000
 """After so many messages the server is taken to go round in circles."""
-
-_HEARD: Final = {AlertCode.NEXT_MESSAGE, AlertCode.RESULT, AlertCode.DISPLAY,
-                 AlertCode.NO_END_OF_DATA, AlertCode.SUSPEND}  # fmt: skip
-"""Alerts of a server that ask for nothing but to be answered."""
 
 __all__ = ["ClientConfig", "ClientSession", "DatabaseRequest", "Interrupted"]
 
@@ -201,7 +196,7 @@ class ClientSession:
     def _on_alert(self, message: Message, alert: Alert) -> None:
         """Take the server's choice of kind and its anchors; other Alerts ask for nothing."""
         if kind_of(alert.code) is None:
-            known = alert.code in _HEARD
+            known = alert.code in HEARD | {AlertCode.NO_END_OF_DATA, AlertCode.SUSPEND}
             self._owe(message, alert, StatusCode.OK if known else StatusCode.NOT_SUPPORTED)
             for replica in self._living() if alert.code == AlertCode.NO_END_OF_DATA else ():
                 replica.stop(StatusCode.SIZE_MISMATCH)
@@ -267,16 +262,16 @@ class ClientSession:
         self._owed.clear()
         config, kind = self._config, self._config.content_type
         if config.devinf and config.put_devinf:
-            put = description.tell(config.devinf, config.version, kind)
-            if not letter.add(put):
-                letter.add(
-                    description.tell(description.shorter(config.devinf), config.version, kind)
-                )
+            description.put(letter, config.devinf, config.version, kind)
         if config.get_devinf:
             letter.add(description.ask(config.version, kind))
         self._alerts = {}
-        for replica in self._replicas:
-            number = letter.add(replica.alert())
+        self._ask(letter, self._replicas)
+
+    def _ask(self, letter: Letter, replicas: Sequence[Replica]) -> None:
+        """Ask for the synchronization of databases."""
+        for replica in replicas:
+            number = letter.add(replica.alert(self._config.version))
             self._alerts[self._line.msg_id, number] = replica
             if not number:
                 replica.stop(StatusCode.TOO_LARGE)
@@ -300,6 +295,12 @@ class ClientSession:
             self._answer(final=self._phase is _Phase.MAPPING)
 
     def _begin_changes(self) -> None:
+        asked = [replica for replica in self._living() if replica.is_asked]
+        if asked:  # once more, with the credentials that the server wants
+            letter = self._line.begin()
+            letter.pay(self._owed)
+            self._ask(letter, asked)
+            return
         for replica in self._replicas:
             if replica.alive and not replica.agreed_to:
                 replica.stop(StatusCode.INCOMPLETE)

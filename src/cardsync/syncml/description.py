@@ -18,6 +18,7 @@ from cardsync.syncml.elements import (
     SyncHdr,
     Version,
 )
+from cardsync.syncml.letter import Letter
 
 
 def ask(version: Version, content_type: str) -> Get:
@@ -68,3 +69,9 @@ def _uri(version: Version) -> str:
 def _meta(content_type: str) -> Meta:
     """Give the type of device information in this representation."""
     return Meta(type=media_type(content_type).replace("syncml", "syncml-devinf"))
+
+
+def put(letter: Letter, devinf: DevInf, version: Version, content_type: str) -> None:
+    """Put device information into a message; without the properties where it has no room."""
+    if not letter.add(tell(devinf, version, content_type)):
+        letter.add(tell(shorter(devinf), version, content_type))

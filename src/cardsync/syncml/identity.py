@@ -1,11 +1,25 @@
-"""What a server shows of itself, and how the client takes it. DS Protocol 1.2, "Authentication"."""
+"""What a server shows of itself, how the client takes it, and who may open which database.
+
+OMA DS Protocol 1.2, "Authentication": of the session by its header, of a database by its Alert.
+"""
 
 import base64
 from dataclasses import replace
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth
-from cardsync.syncml.elements import Cred, Status, Version
+from cardsync.syncml.elements import (
+    Alert,
+    Cred,
+    Item,
+    Location,
+    Meta,
+    Status,
+    SyncHdr,
+    Version,
+)
+from cardsync.syncml.names import plain
+from cardsync.syncml.server_config import Guard, ServerConfig
 from cardsync.syncml.state import ServerState
 from cardsync.syncml.status import StatusCode
 
@@ -41,4 +55,44 @@ def answered(state: ServerState, status: Status) -> ServerState:
         nonce=base64.b64encode(challenge.nonce).decode() if challenge else state.nonce,
         alerted=0,
         asked_devinf=False,
+    )
+
+
+def judge(alert: Alert, header: SyncHdr, guard: Guard | None) -> tuple[int, auth.Challenge | None]:
+    """Judge the credentials of an Alert: 0 or the status of the refusal, and what to show next."""
+    challenge = None
+    if guard is None:
+        return 0, None
+    for item in alert.items:
+        try:
+            shown = auth.read(alert.cred, _user(item, header), header.version)
+        except PeerError as exc:
+            return exc.answer or StatusCode.UNAUTHORIZED, None
+        result = guard(plain(item.target.uri if item.target else ""), shown, header.source.uri)
+        challenge = result.challenge
+        if not result.ok:
+            return StatusCode.UNAUTHORIZED if shown else StatusCode.MISSING_CREDENTIALS, challenge
+    return 0, challenge
+
+
+def _user(item: Item, header: SyncHdr) -> str:
+    """Give the name of the user of a digest: as in a header, it stands beside the Source."""
+    named = item.source.name if item.source else None
+    return named or header.source.name or header.source.uri
+
+
+def heading(header: SyncHdr, state: ServerState, config: ServerConfig) -> SyncHdr:
+    """Write the header of a reply; the first one says where we are and what we take."""
+    first = state.replies == 0
+    cred = credential(state, config.account, header.version)
+    user = config.account.user if config.account and cred else None  # a digest lacks it
+    return SyncHdr(
+        session_id=header.session_id,
+        msg_id=state.replies + 1,
+        target=Location(header.source.uri),
+        source=Location(config.device_id, user),
+        version=header.version,
+        resp_uri=config.resp_uri if first else None,
+        meta=Meta(max_msg_size=config.max_msg_size) if first else None,
+        cred=cred,
     )

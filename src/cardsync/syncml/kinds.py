@@ -55,6 +55,10 @@ BY_SERVER = {
 """What a server asks for by a notification, and a client then asks for in its turn."""
 
 
+HEARD = frozenset({AlertCode.NEXT_MESSAGE, AlertCode.RESULT, AlertCode.DISPLAY})
+"""Alerts of either side that ask for nothing but to be answered."""
+
+
 def kind_of(code: int) -> AlertCode | None:
     """Give the kind that an Alert asks for; None if it asks for something else."""
     asked = next((each for each in AlertCode if each == code), None)

@@ -58,6 +58,18 @@ class Written:
     left_out: tuple[tuple[Change, StatusCode], ...]
 
 
+@dataclass(slots=True)
+class Waiting:
+    """A command of a client without Status: `items` of a kind, or a Sync or Map (None).
+
+    `before` is the place in our changes before the message in which it went.
+    """
+
+    kind: ChangeKind | None
+    items: int
+    before: str
+
+
 class Letter:
     """A message that grows; `limit` in octets is the MaxMsgSize of its receiver.
 

@@ -1,8 +1,9 @@
 """One database of a client's session: what it sends, what it is sent, and what is agreed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from cardsync.syncml import auth
 from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
     Anchors,
@@ -24,11 +25,12 @@ from cardsync.syncml.elements import (
     Meta,
     Status,
     Sync,
+    Version,
 )
 from cardsync.syncml.events import Applied, Counts, DatabaseResult
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, alert_code, becomes, kind_of, may_become
-from cardsync.syncml.letter import Letter
+from cardsync.syncml.letter import Letter, Waiting
 from cardsync.syncml.names import client_item, plain, server_change
 from cardsync.syncml.outgoing import Supply
 from cardsync.syncml.request import DatabaseRequest, Interrupted
@@ -38,20 +40,11 @@ _REFUSALS = {StatusCode.REFRESH_REQUIRED, StatusCode.NO_RESUME, StatusCode.NOT_S
 """By which a server says that it cannot resume, and begins anew by an Alert of its own."""
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A command of ours without Status: `items` of a kind, or a Sync or Map (None).
-
-    `before` is the place in our changes before the message in which it went.
-    """
-
-    kind: ChangeKind | None
-    items: int
-    before: str
-
-
 class Replica:
-    """A database while it is synchronized. `status` stays 200 until something fails."""
+    """A database while it is synchronized. `status` stays 200 until something fails.
+
+    `account` is what we show for it; `is_asked` says that the server wants other credentials.
+    """
 
     def __init__(self, request: DatabaseRequest, max_obj_size: int) -> None:
         self.store = request.datastore
@@ -61,6 +54,8 @@ class Replica:
         self._agreed = next(iter(self.store.anchors()), None)
         if request.resume and request.resume.agreed != self._own_anchor():
             request = replace(request, resume=None)
+        self.account = request.account
+        self.is_asked = self._challenged = False
         self._request = request
         self._resume = request.resume
         self._kind = becomes(request.kind, agreed=self._agreed is not None)
@@ -74,7 +69,7 @@ class Replica:
         self._begun = False
         self._supply = Supply(())
         self._counted: int | None = None
-        self._waiting: dict[tuple[int, int], _Waiting] = {}
+        self._waiting: dict[tuple[int, int], Waiting] = {}
         self._maps: list[Mapping] = []
         self._chunk: Chunk | None = None
         self._forgotten = False
@@ -125,18 +120,26 @@ class Replica:
 
     # --- initialization ---------------------------------------------------------------------
 
-    def alert(self) -> Alert:
+    def alert(self, version: Version) -> Alert:
         """Ask for the synchronization, or that an interrupted one goes on. Package 1."""
         last = self._agreed.own if self._agreed and KINDS[self._kind].anew else None
         code = alert_code(self._kind, by_server=self._request.by_server)
         if self._resume:
             code = AlertCode.RESUME
         meta = Meta(anchor=Anchor(self._request.now_anchor, last), max_obj_size=self._max_obj_size)
-        item = Item(Location(self.target), Location(self.store.name), meta)
-        return Alert(0, code, (item,))
+        self.is_asked, shown = False, self.account
+        user = shown.user if shown and shown.scheme is auth.Scheme.MD5 else None  # it lacks that
+        item = Item(Location(self.target), Location(self.store.name, user), meta)
+        return Alert(0, code, (item,), cred=auth.credential(shown, version) if shown else None)
 
     def on_alert_status(self, status: Status) -> None:
         """Take the server's answer to our Alert."""
+        if status.chal and self.account and not self._challenged:
+            challenge = auth.read_challenge(status.chal)
+            self.account = replace(self.account, scheme=challenge.scheme, nonce=challenge.nonce)
+            self._challenged = self.is_asked = not succeeded(status.code)
+            if self.is_asked:
+                return
         if self._resume and status.code in _REFUSALS:
             self._resume = None  # what became of the rest is unknown: everything is compared
             self._kind = becomes(self._request.kind, agreed=False)
@@ -215,9 +218,9 @@ class Replica:
             return
         self._counted = None  # it goes with the first
         message, before = letter.header.msg_id, self._cursor
-        self._waiting[message, written.cmd_id] = _Waiting(None, 1, before)
+        self._waiting[message, written.cmd_id] = Waiting(None, 1, before)
         for each in written.commands:
-            self._waiting[message, each.cmd_id] = _Waiting(each.kind, each.items, before)
+            self._waiting[message, each.cmd_id] = Waiting(each.kind, each.items, before)
         for _, code in written.left_out:
             self._fail(code, 1)
         if written.whole:
@@ -233,7 +236,7 @@ class Replica:
             command = Map(0, *names, items)
             number = letter.add(command) if told > 1 else letter.push(command)
             if number:
-                self._waiting[letter.header.msg_id, number] = _Waiting(None, 1, self._cursor)
+                self._waiting[letter.header.msg_id, number] = Waiting(None, 1, self._cursor)
                 self._maps = self._maps[told:]
                 return
             told //= 2

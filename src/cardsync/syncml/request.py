@@ -48,6 +48,7 @@ class DatabaseRequest:
     names this session and differs from that of the session before. `resume` goes on with an
     interrupted session where the server can, else begins `sync_type` (1.2 only).
     `number_of_changes` says that the server wants to hear beforehand how many will come.
+    `account` is what we show for this database, besides what we show for the session.
     """
 
     datastore: ClientDatastore
@@ -56,6 +57,7 @@ class DatabaseRequest:
     now_anchor: str
     resume: Interrupted | None = None
     number_of_changes: bool = False
+    account: auth.Account | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

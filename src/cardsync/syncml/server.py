@@ -31,7 +31,6 @@ from cardsync.syncml.elements import (
     Location,
     Map,
     Message,
-    Meta,
     Put,
     Results,
     Status,
@@ -39,8 +38,8 @@ from cardsync.syncml.elements import (
     SyncHdr,
 )
 from cardsync.syncml.events import Authenticated, Event, Finished, PeerDescribed
-from cardsync.syncml.identity import answered, credential
-from cardsync.syncml.kinds import kind_of
+from cardsync.syncml.identity import answered, heading, judge
+from cardsync.syncml.kinds import HEARD, kind_of
 from cardsync.syncml.letter import Letter, Owed
 from cardsync.syncml.server_config import MAX_MESSAGES, OpenDatastore, ServerConfig
 from cardsync.syncml.serving import Databases
@@ -48,9 +47,6 @@ from cardsync.syncml.state import Phase, ServerState
 from cardsync.syncml.status import StatusCode
 
 __all__ = ["Authenticate", "OpenDatastore", "Response", "ServerConfig", "respond", "unreadable"]
-
-_HEARD = {AlertCode.NEXT_MESSAGE, AlertCode.RESULT, AlertCode.DISPLAY}
-"""Alerts of a client that ask for nothing but to be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +224,7 @@ class _Turn:
             self._state = replace(self._state, phase=Phase.SUSPENDED)
             self._answer(alert, StatusCode.OK)
         elif kind is None:
-            known = alert.code in _HEARD
+            known = alert.code in HEARD
             self._answer(alert, StatusCode.OK if known else StatusCode.NOT_SUPPORTED)
             if alert.code == AlertCode.NEXT_MESSAGE and self._has_missed():
                 self._databases.send_again()
@@ -236,13 +232,23 @@ class _Turn:
         elif self._state.phase is not Phase.INITIALIZATION:
             self._answer(alert, StatusCode.FORBIDDEN)
         else:
+            self._open(alert, kind)
+
+    def _open(self, alert: Alert, kind: AlertCode) -> None:
+        """Open what an Alert names, if the client shows that it may."""
+        code, challenge = judge(alert, self._request.header, self._config.guard)
+        if code:
+            # The package goes on, once, so that the client can come back with credentials.
+            self._repeats |= challenge is not None and not self._state.has_asked
+            self._state = replace(self._state, has_asked=True)
+        else:
             anchor, before = self._config.next_anchor, self._config.before
             if before and before.identity != self._state.identity:
                 before = None
             codes = [self._databases.alert(kind, each, anchor, before) for each in alert.items]
             code = max(codes, default=StatusCode.INCOMPLETE)
-            taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)
-            self._answer(alert, code, next_anchors(alert) if taken else ())
+        taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)
+        self._answer(alert, code, next_anchors(alert) if taken else (), challenge)
 
     def _has_missed(self) -> bool:
         """Say whether the client has not looked at our package 4: old ones ask for it first."""
@@ -319,7 +325,8 @@ class _Turn:
 
     def _write_alerts(self, letter: Letter) -> bool:
         """Answer the client's wishes by our own: the kind and the anchors. Package 2."""
-        if self._state.phase in (Phase.INITIALIZATION, Phase.SUSPENDED):
+        waits = self._state.phase is Phase.INITIALIZATION and not self._state.has_asked
+        if waits or self._state.phase is Phase.SUSPENDED:
             return True
         for at, alert in self._databases.alerts(self._config.max_obj_size):
             if at < self._state.alerted:
@@ -362,21 +369,8 @@ class _Turn:
 
     def _begin_letter(self) -> Letter:
         header, config = self._request.header, self._config
-        first = self._state.replies == 0
-        own, theirs = config.max_msg_size, self._state.max_msg_size
-        cred = credential(self._state, config.account, header.version)
-        user = config.account.user if config.account and cred else None  # a digest lacks it
-        reply = SyncHdr(
-            session_id=header.session_id,
-            msg_id=self._state.replies + 1,
-            target=Location(header.source.uri),
-            source=Location(config.device_id, user),
-            version=header.version,
-            resp_uri=config.resp_uri if first else None,
-            meta=Meta(max_msg_size=own) if first else None,
-            cred=cred,
-        )
-        limit = min(own, theirs or own)
+        reply = heading(header, self._state, config)
+        limit = min(config.max_msg_size, self._state.max_msg_size or config.max_msg_size)
         return Letter(reply, config.content_type, limit, singly=config.plain)
 
     def _answer_header(
@@ -390,8 +384,15 @@ class _Turn:
             status = received(self._request.header, code, chal, refs=self._config.plain)
             self._owed.append(replace(status, items=items))
 
-    def _answer(self, command: Command, code: int, items: tuple[Item, ...] = ()) -> None:
+    def _answer(
+        self,
+        command: Command,
+        code: int,
+        items: tuple[Item, ...] = (),
+        challenge: auth.Challenge | None = None,
+    ) -> None:
         header = self._request.header
         if not header.no_resp and not getattr(command, "no_resp", False):
             status = refuse(command, code, header.msg_id, refs=self._config.plain)
-            self._owed.append(replace(status, items=items))
+            chal = auth.write_challenge(challenge) if challenge else None
+            self._owed.append(replace(status, items=items, chal=chal))

@@ -15,6 +15,10 @@ OpenDatastore = Callable[[str, str], ServerDatastore | None]
 """Give the datastore that an identity means by a name; None if there is none for it."""
 
 
+Guard = Callable[[str, auth.Proof | None, str], auth.AuthResult]
+"""Judge what a peer (its LocURI) showed for one database, by its name: None if nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
     """The server in one session.
@@ -23,7 +27,8 @@ class ServerConfig:
     where the next messages shall go; `peer_known` says that the client's device information is
     here already, `number_of_changes` that by it the client wants to hear how many will come.
     `account` is what we show of ourselves, if anything. `before` is the last session of this
-    client with databases: if it broke off, it can be resumed. `busy` sends the client away for
+    client with databases: if it broke off, it can be resumed. `guard` asks for credentials of
+    each database besides those of the session. `busy` sends the client away for
     now, `moved` for ever. `plain` is for peers of which nothing is known: some need in a
     Status the names of what it answers, see only the first item of a command, or do not know
     NoResp. Sizes in octets.
@@ -43,3 +48,4 @@ class ServerConfig:
     busy: bool = False
     moved: str | None = None
     plain: bool = False
+    guard: Guard | None = None

@@ -88,7 +88,8 @@ class ServerState:
     `msg_id` and `digest` name the last message that was served, `replies` counts ours,
     `max_msg_size` is the client's, 0 where it gave none. `owed` is what the last reply had no
     room for, `alerted` counts our Alerts. The client has met our own credentials with
-    `challenges`, the last one of a `scheme` and a `nonce`, until we are trusted.
+    `challenges`, the last one of a `scheme` and a `nonce`, until we are trusted. `has_asked`
+    says that credentials of a database were asked for.
     """
 
     session_id: str
@@ -109,6 +110,7 @@ class ServerState:
     scheme: str = ""
     nonce: str = field(default="", repr=False)
     is_trusted: bool = False
+    has_asked: bool = False
 
     @classmethod
     def begin(cls, header: SyncHdr) -> "ServerState":
