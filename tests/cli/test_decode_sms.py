@@ -103,6 +103,12 @@ def test_a_short_message_in_an_envelope() -> None:
     assert "00A40004023F00" == plain(inside["packet"])["data"]
     assert inside["checksum_right"]
 
+    envelope = bytes([0xD1, len(body)]) + body
+    apdu = bytes.fromhex("80C20000") + bytes([len(envelope)]) + envelope
+    within = dict(decode("apdu", apdu, read_keys(KEYS, "test")).inside)
+
+    assert {"content", *inside} == set(within)
+
 
 def test_a_short_message_in_a_command() -> None:
     """What SEND SHORT MESSAGE sends. TS 31.124 clause 27.22.4.10, sequence 1.3."""

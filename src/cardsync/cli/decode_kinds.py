@@ -108,7 +108,7 @@ _CARRIED: dict[int, Callable[[bytes], object]] = {
 """What the data of a command APDU is, by its instruction. TS 102 221 clause 11.2."""
 
 
-def _apdu(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+def _apdu(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
     """Read a command APDU, or else a response APDU, which ends in a status word."""
     try:
         command = CommandApdu.decode(octets)
@@ -118,10 +118,18 @@ def _apdu(octets: bytes, _: Sequence[KeySet]) -> Decoded:
         response = ResponseApdu.decode(octets)
         fetched = response.data[:1] == b"\xd0"
         inside = _inside("command", ProactiveCommand.decode, response.data) if fetched else ()
-        return Decoded(response, response.encode(), inside)
+        return Decoded(response, response.encode(), _deeper(inside, keys))
     read = _CARRIED.get(command.ins)
     inside = _inside("content", read, command.data) if read and command.data else ()
-    return Decoded(command, command.encode(), inside)
+    return Decoded(command, command.encode(), _deeper(inside, keys))
+
+
+def _deeper(inside: tuple[Inside, ...], keys: Sequence[KeySet]) -> tuple[Inside, ...]:
+    """Read the short message in what an APDU carries, too."""
+    for _, one in inside:
+        if isinstance(one, ProactiveCommand | Envelope):
+            return inside + _short_message(one.parts, keys)
+    return inside
 
 
 def _is_status(octets: bytes) -> bool:
