@@ -28,6 +28,8 @@ def decide_and_apply(
     state: DatabaseState, store: ServerDatastore, theirs: Sequence[Change]
 ) -> list[int]:
     """Settle the conflicts, apply all in one call; give the status of each change."""
+    if state.kind is AlertCode.REFRESH_FROM_CLIENT or not theirs:
+        return [applied.code for applied in store.apply(theirs)] if theirs else []
     decisions = _decide(state, store, theirs)
     changes = [change for each in decisions for change in each.changes]
     lost = [each.lost for each in decisions if each.lost is not None]
@@ -45,8 +47,6 @@ def decide_and_apply(
 def _decide(
     state: DatabaseState, store: ServerDatastore, theirs: Sequence[Change]
 ) -> tuple[Decision, ...]:
-    if state.kind is AlertCode.REFRESH_FROM_CLIENT or not theirs:
-        return tuple(Decision((each,)) for each in theirs)
     ours = store.conflicts(state.since, theirs)
     alone = state.kind is AlertCode.ONE_WAY_FROM_CLIENT
     return reconcile(theirs, ours, _ClientAlone() if alone else store)
