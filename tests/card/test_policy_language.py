@@ -252,3 +252,14 @@ def test_what_is_only_mentioned_costs_no_write() -> None:
     there.card.reset()
 
     assert not there.card.applet.journal
+
+
+def test_a_request_that_this_card_cannot_write() -> None:
+    """The card has no EID: its policy hears at the next poll that nothing came of it."""
+    text = (HEAD + SYNC_NOW + ENDS).replace('device = "imei"', 'device = "eid"', 1)
+    there = Mobile(card_with(text)).on()
+    there.message(trigger(Sender(start=10)))
+    there.poll()
+
+    assert [] == there.agent.orders
+    assert 1 == variables(there.card)["bad"]

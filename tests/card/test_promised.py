@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cardsync.card.memory import Memory
 from cardsync.errors import PeerError
-from cardsync.policy.bound import EVENTS_A_DAY, bound
+from cardsync.policy.bound import EVENTS_A_DAY, bound, session_kilobytes
 from cardsync.policy.faults import PolicyError
 from cardsync.policy.values import EventKind
 from cardsync.terminal.handset import UnattendedHandset
@@ -167,9 +167,9 @@ def test_a_day_of_the_card(text: str, data: st.DataObject) -> None:
     for place in ("app:state", "app:mark", "app:journal", "report counter"):
         assert counted[place] <= promised.writes, text
     assert types[CommandType.SEND_SHORT_MESSAGE] <= promised.sms, text
-    assert (
-        len(set(day.there.agent.references)) <= attempts * program.limits.synchronizations_per_day
-    )
+    sessions = len(set(day.there.agent.references))
+    assert sessions <= attempts * program.limits.synchronizations_per_day
+    assert sessions * session_kilobytes(program.requests[0]) <= promised.kilobytes, text
     assert max(longest(day.there)) <= promised.ram, text
 
 

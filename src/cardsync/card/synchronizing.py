@@ -265,6 +265,7 @@ class Synchronizing:
         if command is None:
             self._journal.note(f"{request.name}: no key for a token, or no command for it")
             self._orders.finish()
+            self._untold.append((session.request, UNANSWERED))
         else:
             reference, told = session.reference, bool(request.notify)
             self._offer(command, partial(self._accepted, reference, told=told))
