@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cardsync.errors import PeerError
-from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode
+from cardsync.toolkit.codes import CommandType, EnvelopeTag, EventCode, GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
 from cardsync.toolkit.data_object import DataObject, Unknown
 from cardsync.toolkit.envelope import Envelope
@@ -109,3 +111,42 @@ def test_cut_short(row: dict[str, Any]) -> None:
             again = octets[:end] if exc.answer is not None else b"no answer"
 
         assert octets[:end] == again
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> tuple[str, bytes]:
+    """Change some octets of a message, or put an object of any tag behind it."""
+    row = draw(st.sampled_from(ROWS))
+    octets = bytearray.fromhex(row["octets"])
+    for _ in range(draw(st.integers(0, 3))):
+        octets[draw(st.integers(0, len(octets) - 1))] = draw(st.integers(0, 255))
+    more = draw(st.binary(max_size=6))
+    octets += bytes([draw(st.integers(1, 255)), len(more)]) + more
+    if row["kind"] != "response" and octets[1] < 0x80 and len(octets) < 0x82:
+        octets[1] = len(octets) - 2
+    return row["kind"], bytes(octets)
+
+
+@settings(max_examples=500)
+@given(changed())
+def test_changed(found: tuple[str, bytes]) -> None:
+    """Whatever became of a message, it is refused with an answer, or comes back as it is."""
+    kind, octets = found
+    try:
+        again = DECODE[kind](octets).encode()
+    except PeerError as exc:
+        again = octets if exc.answer is not None else b"no answer"
+
+    assert octets == again
+
+
+@pytest.mark.parametrize("tag", ["7F0000", "7F8000"])
+@pytest.mark.parametrize("row", COMMANDS[:3], ids=lambda row: str(row["name"]))
+def test_a_tag_that_is_none(row: dict[str, Any], tag: str) -> None:
+    """Zero in three octets is no tag. TS 101 220 clause 7.1.1.2."""
+    octets = bytes.fromhex(row["octets"] + tag + "00")
+    octets = octets[:1] + bytes([octets[1] + 4]) + octets[2:]
+    with pytest.raises(PeerError) as caught:
+        ProactiveCommand.decode(octets)
+
+    assert GeneralResult.DATA_NOT_UNDERSTOOD == caught.value.answer
