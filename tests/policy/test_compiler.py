@@ -146,7 +146,7 @@ def test_too_much_for_the_format() -> None:
         (CardLimits(ram=100), "up to 291 octets of RAM; the dearest rule, 'regular', takes 265"),
         (
             CardLimits(writes_a_day=20),
-            "up to 64 writes a day, which wear a place of the memory out",
+            "up to 115 writes a day of one place (the session), which wear it out",
         ),
         (
             CardLimits(kilobytes_a_day=9),
@@ -167,8 +167,8 @@ def test_a_rule_that_wears_the_card_out() -> None:
     (line,) = refused(policy(rule(1, '"poll"', '{ set = { count = "count + 1" } }'), tables=TABLES))
 
     assert line == (
-        "p.toml:13:3: rules[1]: up to 2911 writes a day, which wear a place of the memory out in "
-        "0.1 years; the dearest rule, 'rule 1', takes 2880; expected at most 136"
+        "p.toml:13:3: rules[1]: up to 2911 writes a day of one place (the state), which wear it "
+        "out in 0.1 years; the dearest rule, 'rule 1', takes 2880; expected at most 136"
     )
 
 

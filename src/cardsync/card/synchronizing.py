@@ -45,6 +45,7 @@ from cardsync.card.reporting import Reporting
 from cardsync.card.rungs import COMMANDS, NO_SERVICE, Rungs, named
 from cardsync.card.secured import read_key_sets
 from cardsync.errors import LocalError
+from cardsync.policy.card_bound import MOST_STORED
 from cardsync.policy.values import ResolvedRequest, Rung
 from cardsync.toolkit.codes import GeneralResult
 from cardsync.toolkit.commands import ProactiveCommand, TerminalResponse
@@ -61,7 +62,6 @@ RETRY_TIMER = 2
 _DEADLINE = 3600.0  # seconds that an accepted session may take where the request says nothing
 _PATIENCE = 10  # minutes for a rung that is tried first: T10; T6 is 20 polls
 _STORED = 30  # minutes after which a short message that could not be sent is tried again
-_MOST_STORED = 5  # attempts of one that terminal or network refused for now
 _MOST_ATTEMPTS = 15
 _FIRST_FAILURE = 0x10  # general results below it are successes. TS 102 223 clause 8.12
 _MEANWHILE = {GeneralResult.TERMINAL_UNABLE, GeneralResult.NETWORK_UNABLE}
@@ -354,7 +354,7 @@ class Synchronizing:
         if session.rung != Rung.SMS:
             return delay
         # Only one that was refused for now has not left: no other is sent in its place.
-        kept = session.attempt < _MOST_STORED and result.general in _MEANWHILE
+        kept = session.attempt < MOST_STORED and result.general in _MEANWHILE
         return (delay or _STORED) if kept else None
 
     def timer_expired(self) -> None:

@@ -6,9 +6,9 @@ comes to the same figures. Steps are exact upper bounds: no run takes more.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
-from cardsync.policy import opcodes, sizes
+from cardsync.policy import card_bound, opcodes, sizes
 from cardsync.policy.faults import Fault, PolicyError, Where
 from cardsync.policy.program import (
     LONGEST_PROGRAM,
@@ -110,15 +110,30 @@ class RuleBound:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The worst case of a program: per event (`steps`, `ram`) and per day (the others)."""
+    """The worst case of a program: per event (`steps`, `ram`) and per day (the others).
+
+    `places` are the kinds of places of the memory with the writes of each; `commands` are those
+    for the terminal.
+    """
 
     octets: int
     steps: int
     ram: int
-    writes: int
+    places: tuple[tuple[str, int], ...]
     sms: int
     kilobytes: int
+    commands: int
     rules: tuple[RuleBound, ...]
+
+    @property
+    def writes(self) -> int:
+        """Writes of the place that is written most."""
+        return max(count for _, count in self.places)
+
+    @property
+    def worn(self) -> str:
+        """The place that is written most."""
+        return max(self.places, key=itemgetter(1))[0]
 
     @property
     def years(self) -> float:
@@ -132,7 +147,10 @@ class Bound:
 
         `places` are those of the rules by name, `whole` that of the policy.
         """
-        worn = f"writes a day, which wear a place of the memory out in {self.years:.1f} years"
+        worn = (
+            f"writes a day of one place (the {self.worn}), which wear it out in "
+            f"{self.years:.1f} years"
+        )
         asked = (
             ("octets", self.octets, limits.octets, "octets"),
             ("steps", self.steps, limits.steps, "steps for one event"),
@@ -164,9 +182,10 @@ def bound(program: Program) -> Bound:
         len(program.encode()),
         max(event_steps(program, kind) for kind in EventKind),
         _FRAME + _working_copy(program) + max(_menu(program), *(rule.ram for rule in rules)),
-        rates.writes(),
+        (("state", rates.writes()), *_ladder_writes(program, rates).items()),
         min(program.limits.sms_per_day, sum(rule.sms for rule in rules)),
         min(allowed * dearest, sum(rule.kilobytes for rule in rules)),
+        rates.commands(),
         rules,
     )
 
@@ -188,7 +207,8 @@ def table(found: Bound) -> Iterator[str]:
     for rule in (*found.rules, whole):
         figures = (rule.octets, rule.steps, rule.ram, rule.writes, rule.sms, rule.kilobytes)
         yield f"{rule.rule:{names}}" + "".join(f"  {figure:>10}" for figure in figures)
-    yield f"{found.years:.1f} years until {WRITES} writes of one place"
+    yield f"{found.years:.1f} years until {WRITES} writes of one place, the {found.worn}"
+    yield f"{found.commands} commands a day for the terminal at most"
 
 
 class _Rates:
@@ -228,6 +248,25 @@ class _Rates:
             total += program.limits.sms_per_day
         return total
 
+    def commands(self) -> int:
+        """How many commands the terminal is given: for what rules say, timers, and orders."""
+        program = self._program
+        power_ons = EVENTS_A_DAY[EventKind.PROFILE_DOWNLOAD]
+        total = power_ons * card_bound.POWER_ON_COMMANDS + self._counted()
+        for rule in program.rules:
+            total += self.fires(rule) * sum(map(card_bound.commands_of, rule.actions))
+        total += EVENTS_A_DAY[EventKind.MENU] + EVENTS_A_DAY[EventKind.LANGUAGE_SELECTION]
+        total += card_bound.BATTERY_QUESTIONS if "battery" in program.facts else 0
+        return total + card_bound.commands(program, power_ons)
+
+    def reports(self) -> int:
+        """How often rules make the card report."""
+        return sum(
+            self.fires(rule)
+            for rule in self._program.rules
+            if any(isinstance(action, DoReport) for action in rule.actions)
+        )
+
     def _counted(self) -> int:
         """How often minutes are counted, which is written each time.
 
@@ -264,6 +303,11 @@ class _Rates:
     def _ends(self, timer: str) -> int:
         """How often a timer ends: not more often than it is started."""
         return min(self._turns(timer), sum(self.fires(rule) for rule, _ in self._starts(timer)))
+
+
+def _ladder_writes(program: Program, rates: _Rates) -> Mapping[str, int]:
+    power_ons = EVENTS_A_DAY[EventKind.PROFILE_DOWNLOAD]
+    return card_bound.writes(program, power_ons, rates.reports())
 
 
 def _times_a_day(period: int) -> int:
