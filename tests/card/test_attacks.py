@@ -32,6 +32,7 @@ from cardsync.ota.packet import CounterRule, Integrity, Proof, ResponseStatus, S
 from cardsync.ota.securechannel import HostChannel
 from cardsync.ota.security import Algorithm, Key, KeySet, Redundancy
 from cardsync.ota.session import SendingEntity
+from cardsync.toolkit.commands import ProactiveCommand
 from cardsync.transport.user_data import UserData
 from mobiles import (
     ICCID,
@@ -91,8 +92,19 @@ def _image() -> bytes:
 
 
 def victim() -> Uicc:
-    """Give a card with everything in it, whose key set 1 has taken counter 10."""
-    return Uicc(Memory.decode(_image()))
+    """Give a card with everything in it, whose key set 1 has taken counter 10.
+
+    Its terminal has told its profile and answered all commands: a new one would be seen at once.
+    """
+    card = Uicc(Memory.decode(_image()))
+    response = card.transact(bytes.fromhex("8010000001FF"))
+    while response[-2] == 0x91:
+        command = ProactiveCommand.decode(card.transact(b"\x80\x12\0\0" + response[-1:])[:-2])
+        done = b"\x81\3" + command.details.value() + bytes.fromhex("82028281830100")
+        response = card.transact(CommandApdu(0x80, Ins.TERMINAL_RESPONSE, data=done).encode())
+
+    assert b"\x90\0" == response
+    return card
 
 
 def envelopes(messages: Sequence[bytes]) -> list[bytes]:
@@ -192,10 +204,24 @@ def test_the_right_packet_is_taken() -> None:
     for keys in (KEYS, TRIPLE, THREE_KEYS):
         card = victim()
         before = card.memory.encode()
-        for apdu in secured(keys):
-            card.transact(apdu)
+        words = [card.transact(apdu)[-2] for apdu in secured(keys, Spi(proof_in_submit=True))]
 
         assert before != card.memory.encode()
+        assert 0x91 == words[-1]
+
+
+def test_counter_at_its_end() -> None:
+    """A key set that took the highest counter takes nothing more. TS 102 225 clause 5.1.4."""
+    card = victim()
+    card.memory.write("counter:1", b"\xff" * 5)
+    before = card.memory.encode()
+    sender = Sender()
+    messages = sender.messages(SYNC_NOW, APPLICATION_TAR, 0xFFFFFFFFFF)
+    told = [ResponseApdu.decode(card.transact(apdu)).data for apdu in envelopes(messages)]
+    proof = sender.proof(told[-1], APPLICATION_TAR, 0xFFFFFFFFFF)
+
+    assert ResponseStatus.COUNTER_BLOCKED == proof.status
+    assert before == card.memory.encode()
 
 
 def test_wrong_pin() -> None:
