@@ -369,3 +369,16 @@ def test_any_policy_with_any_events(text: str, trace: list[tuple[Event, Facts]])
         assert 1 <= machine.next_timer_minutes(outcome.state) <= 1440
         assert all(line for line in explain(outcome.reasons))
         machine = machine.at(outcome.state)
+
+
+def test_who_is_listened_to() -> None:
+    """An application whose AID no rule names is nobody; another argument is another message."""
+    machine = Machine(example())
+    aid = "A0000000871004FF33FF018900000100"
+
+    assert machine.listens(Event(EventKind.APPLICATION, aid))
+    assert machine.listens(Event(EventKind.APPLICATION, bytes.fromhex(aid)))
+    assert not machine.listens(Event(EventKind.APPLICATION, b"\xa0\0\0\0\x87"))
+    assert machine.listens(Event(EventKind.MESSAGE, "sync-now"))
+    assert not machine.listens(Event(EventKind.MESSAGE, "later"))
+    assert not machine.listens(Event(EventKind.POLL))

@@ -202,3 +202,39 @@ def test_one_way_to_write() -> None:
     octets[place + 2] = 2
     with pytest.raises(ProgramRefused, match="one way"):
         Program.decode(bytes(octets))
+
+
+def test_facts() -> None:
+    """What conditions and values look at, `last.` being of the same fact: so much is asked for."""
+    text = policy(
+        rule(1, '"poll"', '{ set = { count = "battery + 1" } }', "imei != last.imeisv"),
+        rule(2, '"idle_screen"', '{ tell = "x" }'),
+        tables=TABLES,
+    )
+
+    assert {"battery", "imei", "imeisv"} == compiled(text).facts
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (b"\x02\x00\x01\x00\x03\x00\x01\x00", "section 09 stands where parameters"),
+        (b"\x08\x00\x0b\x01", "section 09 stands where rules"),
+    ],
+)
+def test_sections_out_of_order(changed: bytes, told: str) -> None:
+    """Another section than the next one is refused, and named."""
+    place = SMALL.index(changed)
+    octets = SMALL[:place] + b"\x09" + SMALL[place + 1 :]
+
+    with pytest.raises(ProgramRefused, match=told):
+        Program.decode(octets)
+
+
+def test_too_long_for_any_card() -> None:
+    """4096 octets at most: 64 rules that say different things in full length are too many."""
+    texts = [f"{number:02}" + "x" * 120 for number in range(40)]
+    rules = [rule(n, '"poll"', f'{{ tell = "{text}" }}') for n, text in enumerate(texts)]
+
+    with pytest.raises(PolicyError, match="octets"):
+        compiled(policy(*rules))
