@@ -115,8 +115,10 @@ def test_other_phone(database: Database, cards: Cards) -> None:
     ],
     ids=["replayed", "older", "other keys", "no such key set", "cut", "empty", "no card"],
 )
-def test_refused(database: Database, cards: Cards, iccid: str, packet: bytes) -> None:
-    """A report that is not genuine, or came before, changes nothing."""
+def test_refused(
+    database: Database, cards: Cards, iccid: str, packet: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is not genuine, or came before, changes nothing; the log has why and the octets."""
     taker = Reports(database, cards)
     taker.take(ICCID, secure_report(DELTA, KEYS, 5), "sms", NOW)
     before = lines(database)
@@ -129,6 +131,8 @@ def test_refused(database: Database, cards: Cards, iccid: str, packet: bytes) ->
     assert Known(IMEI, None, None, 10, NOW) == known
     assert 1 == len(kept)
     assert before == lines(database)
+    assert "a report by sms is passed over: " in caplog.text
+    assert f"octets {packet.hex().upper()}" in caplog.text
 
 
 def test_many_at_once(database: Database, cards: Cards) -> None:

@@ -28,7 +28,6 @@ MOST_FRAMES = 4
 """That one connection brings."""
 
 _LENGTH = 2
-_SHOWN = 160  # octets of a packet that was refused, in the log: ciphered, as it came
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,9 +84,7 @@ class Listener:
     def _take(self, iccid: str, packet: bytes) -> str:
         try:
             self._reports.take(iccid, packet, "bip", self._clock())
-        except PeerError as error:
-            octets = packet[:_SHOWN].hex().upper()
-            _LOG.warning("a report by a channel is passed over: %s; octets %s", error, octets)
+        except PeerError:
             return "refused"
         except psycopg.OperationalError as error:
             _LOG.warning("a report by a channel is lost, the database cannot be used: %s", error)

@@ -7,6 +7,7 @@ says of the terminal goes to the device with that IMEI, which is registered if n
 of it.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +21,9 @@ from cardsync.operator.store.database import Connection, Database
 from cardsync.ota.report import GenuineReport, Report, ReportReason, read_report
 from cardsync.ota.security import KeySet
 
+_SHOWN = 160
+"""Octets of a packet that was refused, in the log: ciphered, as it came."""
+_LOG = logging.getLogger(__name__)
 _RUNGS = ("native", "host", "bip", "sms", "ussd", "browser", "network")
 """By their numbers. docs/request-synchronization.md clause 14."""
 _REASONS = {
@@ -70,8 +74,16 @@ class Reports:
         """Take a report of a card; it is committed when we return.
 
         Raises `PeerError` for one of no card of ours, forged, replayed or unreadable: then
-        nothing has changed.
+        nothing has changed, and the log says why, with the octets as they came.
         """
+        try:
+            return self._take(iccid, packet, carrier, now)
+        except PeerError as error:
+            octets = packet[:_SHOWN].hex().upper()
+            _LOG.warning("a report by %s is passed over: %s; octets %s", carrier, error, octets)
+            raise
+
+    def _take(self, iccid: str, packet: bytes, carrier: str, now: datetime) -> Report:
         key_sets = self._key_sets(iccid)
         with self._database.transaction() as connection:
             # A synchronization locks its device before its card, and so do we; which device it
