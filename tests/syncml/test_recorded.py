@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cardsync.cli.syncml import app
+from cardsync.fleet.syncml_server import Settings, SyncmlServer
 from cardsync.syncml import codec, show, xml
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import (
@@ -26,6 +27,7 @@ from cardsync.syncml.elements import (
     Sync,
     Version,
 )
+from cardsync.terminal.databases.sources import open_source
 
 _UIQ = """<?xml version="1.0" encoding="UTF-8"?><SyncML xmlns='SYNCML:SYNCML1.0'><SyncHdr>\
 <VerDTD>1.0</VerDTD><VerProto>SyncML/1.0</VerProto><SessionID>1613468400</SessionID>\
@@ -494,6 +496,29 @@ def test_characters() -> None:
     (add,) = sync.commands
 
     assert "Åse & Bo\r\n".encode() == add.items[0].data  # type: ignore[union-attr]  # an Add
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("uiq", {"SyncHdr": 212, "Put": 200, "Get": 200, "Alert": 508}),
+        ("first", {"SyncHdr": 407, "Put": 407, "Alert": 407}),
+        ("example", {"SyncHdr": 212, "Put": 200, "Sync": 404, "Replace": 404}),
+        ("s60", {"SyncHdr": 407, "Put": 407, "Alert": 407}),
+        ("prefixes", {"SyncHdr": 212, "Sync": 404, "Add": 404}),
+    ],
+)
+def test_answered(name: str, expected: dict[str, int], tmp_path: Path) -> None:
+    """The stand-alone server answers every command, in the version that it was asked in."""
+    source = open_source(f"calendar={tmp_path / 's'}")
+    server = SyncmlServer([source], Settings({"u": b"secret"}))
+    reply = server.serve(MESSAGES[name], f"{codec.XML}; charset=UTF-8")
+    source.close()
+    told = xml.decode(reply.body)
+
+    assert (200, codec.XML) == (reply.status, reply.content_type)
+    assert expected == {e.cmd: e.code for e in told.commands if isinstance(e, Status)}
+    assert _read(name).header.version is told.header.version
 
 
 @pytest.mark.parametrize("name", ["uiq", "plugin", "s60"])
