@@ -6,6 +6,7 @@ is what the operator announces.
 """
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -116,8 +117,8 @@ def _nothing_to_do(database: Database, exchange: Exchange) -> Iterator[Measured]
         timed = Timed(exchange)
         result = _run(store, AlertCode.TWO_WAY, timed)
         found.append(timed.seconds * 1000)
-    what = f"two-way without a change over {MANY:,} items, server time"
-    yield Measured(what, max(found), "ms", "under 50 ms")
+    what = f"two-way without a change over {MANY:,} items, server time, median"
+    yield Measured(what, statistics.median(found), "ms", "under 50 ms")
     yield Measured("the same, messages of the client", result.round_trips, "", "at most 3")
     yield Measured("the same, rows of items read", _rows_read(database) - before, "rows", "0")
 
