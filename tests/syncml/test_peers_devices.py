@@ -424,6 +424,22 @@ def test_device_that_keeps_its_url_goes_on(guarded: Device, tmp_path: Path) -> N
     assert ["ours", "theirs"] == contents(tmp_path)
 
 
+@pytest.mark.parametrize("number", [7, 8])
+def test_stranger_of_the_same_name(guarded: Device, number: int, tmp_path: Path) -> None:
+    """Who claims to be a device, and cannot show it, does not end its session."""
+    guarded.send(alert(), cred=basic("u", "secret"))
+    stranger = Device(guarded.server)
+    stranger.origin = "203.0.113.9"
+    stranger.begin(number)
+    refused = [stranger.send(alert(), cred=basic("u", "wrong"), answers=False)]
+    refused.append(stranger.send(sync(put("1", "forged")), answers=False))
+    reply = guarded.send(sync(put("1", "theirs")))
+
+    assert [401, 407] == [codes(each)[0] for each in refused]
+    assert OK >= set(codes(reply))
+    assert ["ours", "theirs"] == contents(tmp_path)
+
+
 @pytest.mark.parametrize("target", ["sync.example", "servlet/sync", "/"])
 def test_target_that_is_no_url(old: Device, target: str) -> None:
     """What a person typed stands in the target; no RespURI can be made of it, and none is."""

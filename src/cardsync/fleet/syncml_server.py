@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 from cardsync.fleet.syncml_describe import MANUFACTURER, describe
 from cardsync.syncml import auth, codec, server
 from cardsync.syncml.datastore import Rule
-from cardsync.syncml.elements import Message
+from cardsync.syncml.elements import Message, SyncHdr
 from cardsync.syncml.events import Event, PeerDescribed
 from cardsync.syncml.state import ServerState, fingerprint
 from cardsync.syncml.tree import MalformedMessage
@@ -77,6 +77,11 @@ class _Session:
     state: ServerState | None = None
     reply: bytes = b""
 
+    def awaits(self, header: SyncHdr) -> bool:
+        """Say whether a message is the next one of this session."""
+        named = header.session_id, header.msg_id
+        return self.state is not None and (self.state.session_id, self.state.msg_id + 1) == named
+
 
 @dataclass(frozen=True, slots=True)
 class _Way:
@@ -113,10 +118,11 @@ class _Device:
     described: bool = False
     is_ours: bool = False
 
-    def leave(self) -> None:
-        """Keep a session with databases; another one begins."""
-        if self.session.state and self.session.state.databases:
-            self.before = self.session.state
+    def last(self, session: _Session) -> ServerState | None:
+        """Give the last session with databases before another one."""
+        state = self.session.state
+        is_other = self.session.key != session.key
+        return state if is_other and state and state.databases else self.before
 
 
 Heard = Callable[[str, Sequence[Event]], None]
@@ -178,11 +184,12 @@ class SyncmlServer:
     def _serve(self, message: Message, digest: str, content_type: str, way: "_Way") -> bytes:
         header = message.header
         device = self._device(header.source.uri)
-        session = device.session
-        if session.state is not None and session.state.answered(header, digest):
-            return session.reply
+        sessions = self._sessions(device, way)
+        for known in sessions:
+            if known.state and known.state.answered(header, digest):
+                return known.reply
+        session = next((each for each in sessions if each.awaits(header)), device.session)
         if header.msg_id == 1:
-            device.leave()
             session = _Session(secrets.token_urlsafe(9), way.origin)
         elif session.state and not way.goes_on(session) and self._settings.users:
             # Nobody goes on with a session of another one: who does not know its key is asked.
@@ -195,7 +202,7 @@ class SyncmlServer:
                 f"{identity}/{header.source.uri}", name
             ),
             authenticate=lambda proof, _device: self._authenticate(device, proof),
-            config=self._config(message, content_type, device, session.key),
+            config=self._config(message, content_type, device, session),
         )
         if response.state.digest == digest:  # else it was out of turn: nothing has changed
             self._keep(device, replace(session, state=response.state, reply=response.octets))
@@ -213,17 +220,31 @@ class SyncmlServer:
         _bound(known, name, _SESSIONS if known is self._devices else _STRANGERS)
         return device
 
+    def _sessions(self, device: _Device, way: "_Way") -> list[_Session]:
+        """Give the sessions that a message may belong to: the likeliest first.
+
+        Somebody who has yet to show who he is may have begun one in the name of a known device.
+        """
+        stranger = self._strangers.get(device.name, device)
+        found = [stranger.session, device.session]
+        return sorted(found, key=lambda session: not way.goes_on(session))
+
     def _keep(self, device: _Device, session: _Session) -> None:
-        """Remember a session; of one with a stranger no more than its last reply."""
-        device.session = session
+        """Remember a session; one with a stranger apart, and no more of it than its last reply."""
         if session.state and session.state.identity is None:
             session.state = replace(session.state, owed=())
-        elif self._strangers.pop(device.name, None):
-            self._devices[device.name] = device
-            _bound(self._devices, device.name, _SESSIONS)
+            stranger = self._strangers.setdefault(device.name, _Device(device.name, session))
+            stranger.session = session
+            _bound(self._strangers, device.name, _STRANGERS)
+            return
+        device.before = device.last(session)
+        device.session = session
+        self._strangers.pop(device.name, None)
+        self._devices[device.name] = device
+        _bound(self._devices, device.name, _SESSIONS)
 
     def _config(
-        self, message: Message, content_type: str, device: _Device, key: str
+        self, message: Message, content_type: str, device: _Device, session: _Session
     ) -> server.ServerConfig:
         header = message.header
         ours = header.target.uri.partition("?")[0]
@@ -233,10 +254,10 @@ class SyncmlServer:
             content_type=content_type,
             next_anchor=self._anchor(),
             # Some devices name the server by no URL; they will come back to where they are.
-            resp_uri=f"{ours}?s={key}" if ours.lower().startswith("http") else None,
+            resp_uri=f"{ours}?s={session.key}" if ours.lower().startswith("http") else None,
             devinf=describe(version, ours, "server", self._sources.values()),
             peer_known=device.described,
-            before=device.before,
+            before=device.last(session),
             max_msg_size=self._settings.max_message,
             plain=not device.is_ours,
         )
