@@ -474,13 +474,14 @@ def test_our_client_every_kind(mine: Mine, mode: str) -> None:
     assert OUTCOMES[mode] == mine.both
 
 
-def test_our_client_large_objects(mine: Mine) -> None:
+@pytest.mark.parametrize("content_type", [codec.WBXML, codec.XML])
+def test_our_client_large_objects(mine: Mine, content_type: str) -> None:
     """Objects of 100 KB in chunks, both ways, and none of our messages over the limit."""
     mine.fill()
     (mine.client / "large").write_text(LARGE)
     (mine.server / "also").write_text("at the server " + LARGE)
 
-    assert mine.sync("slow", max_msg_size=SMALL).ok
+    assert mine.sync("slow", max_msg_size=SMALL, content_type=content_type).ok
     both = sorted(["a", "b", "c", "d", WORDS, "at the server " + WORDS])
     assert (both, both) == mine.both
     assert max(map(len, mine.line.sent)) <= SMALL
