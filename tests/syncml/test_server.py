@@ -308,6 +308,16 @@ def test_chunks_that_do_not_add_up() -> None:
     assert {} == wire.store.items()
 
 
+def test_line_ends_that_xml_took() -> None:
+    """Size counts CR LF, an XML parser gives LF (XML 1.0 clause 2.11): the text is what it was."""
+    wire = Wire().alerted()
+    first = Item(None, Location("a"), Meta(size=15), b"one\ntwo\n", more_data=True)
+    wire.send(sync(Add(11, (first,))), final=False)
+
+    assert ("Add", 201) == wire.send(sync(Add(11, items("a", data=b"end\n"))))[2]
+    assert [b"one\r\ntwo\r\nend\r\n"] == list(wire.store.items().values())
+
+
 def test_no_final_no_more() -> None:
     """Alert 222 where the client's package goes on and we have nothing to say."""
     wire = Wire().alerted()
