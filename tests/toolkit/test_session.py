@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cardsync.errors import LocalError, PeerError
@@ -27,6 +27,8 @@ from cardsync.toolkit.session import (
 
 STATUS = CommandApdu(0x80, Ins.STATUS, 0, 0x0C)
 ENVELOPE = CommandApdu(0x80, Ins.ENVELOPE, data=b"\xd7\0", le=256)
+REFRESH = commands.command(CommandType.REFRESH, qualifier=4)
+"""UICC reset."""
 
 
 def text(content: str = "Toolkit Test 1") -> ProactiveCommand:
@@ -75,6 +77,10 @@ class Terminal:
             self.step(apdu, next(faults, ""))
             apdu = self.session.data_to_send()
 
+    def send(self, envelope: CommandApdu) -> None:
+        """Send what happened; the card may have no time for it."""
+        self.take(self.card.transact(envelope), envelope)
+
     def step(self, apdu: CommandApdu, fault: str) -> None:
         """Exchange one instruction over the link."""
         if fault == "lost before" and apdu.ins != Ins.STATUS:
@@ -82,8 +88,7 @@ class Terminal:
             return
         response = self.card.transact(apdu)
         if fault == "reset":
-            self.card.session = CardSession(3)
-            self.session.reset()
+            self.reset()
         elif fault == "lost behind" and apdu.ins != Ins.STATUS:
             self.session.repeat()
         elif fault == "twice":
@@ -92,13 +97,21 @@ class Terminal:
         elif fault != "lost behind":
             self.take(response, apdu)
 
+    def reset(self) -> None:
+        """Reset the card: both halves begin anew."""
+        self.card.session = CardSession(3)
+        self.session.reset()
+
     def take(self, response: ResponseApdu, apdu: CommandApdu) -> None:
         """Look at a response, do what came."""
         self.session.receive_data(response, apdu)
         for fetched in self.session.events():
             command = ProactiveCommand.decode(fetched.octets)
             self.done.append(command)
-            self.session.respond(performed(command))
+            if command.details.type == CommandType.REFRESH:
+                self.reset()
+            else:
+                self.session.respond(performed(command))
 
 
 def test_one_command_through_the_whole_session() -> None:
@@ -171,6 +184,23 @@ def test_commands_wait_in_their_order_and_are_counted_from_1_to_254() -> None:
         card.session.offer(text())
 
 
+class Events(Card):
+    """A card that has no time for an event while a command is with the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[bytes] = []
+
+    def transact(self, apdu: CommandApdu) -> ResponseApdu:
+        """Take an ENVELOPE, or say `93 00`. TS 102 221 clause 14.6.6."""
+        if apdu.ins != Ins.ENVELOPE:
+            return super().transact(apdu)
+        if not self.session.idle:
+            return ResponseApdu(SW.BUSY)
+        self.heard.append(apdu.data)
+        return ResponseApdu(self.session.status_word)
+
+
 FAULTS = ["", "lost before", "lost behind", "twice", "reset"]
 
 
@@ -189,6 +219,37 @@ def test_loss_repetition_and_reset_at_every_step(faults: list[str]) -> None:
     assert card.session.idle
     assert told == sorted(set(told))
     assert "reset" in faults or offered == told
+
+
+ACTS = ["offer", "refresh", "event", "poll"]
+
+
+@example(["offer", "event", "poll"], ["", "", "", "lost before"])
+@example(["offer", "event", "poll"], ["", "", "", "lost behind"])
+@given(st.lists(st.sampled_from(ACTS), max_size=12), st.lists(st.sampled_from(FAULTS), max_size=20))
+def test_events_that_find_the_card_busy(acts: list[str], faults: list[str]) -> None:
+    """However instructions are lost or repeated, an event gets through; a reset alone ends it.
+
+    REFRESH resets the card in the middle. TS 102 223 clause 6.4.7, TS 102 221 clause 14.6.6.
+    """
+    card = Events()
+    terminal = Terminal(card)
+    following, told = iter(faults), list[bytes]()
+    for number, act in enumerate(acts):
+        if act == "event":
+            told.append(bytes([0xD7, 1, number]))
+            terminal.send(CommandApdu(0x80, Ins.ENVELOPE, data=told[-1], le=256))
+        elif act == "poll":
+            terminal.poll(following)
+        else:
+            card.session.offer(text() if act == "offer" else REFRESH)
+    for _ in range(30):
+        terminal.poll(iter(()))
+
+    assert card.session.idle
+    assert set(card.heard) <= set(told)
+    assert {"reset", "refresh"} & {*faults, *acts} or set(told) == set(card.heard)
+    assert {"lost behind", "twice"} & set(faults) or len(card.heard) == len(set(card.heard))
 
 
 @pytest.mark.parametrize("step", range(4))

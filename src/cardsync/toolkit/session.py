@@ -264,16 +264,19 @@ class TerminalSession:
         self._state = State.IDLE
 
     def repeat(self) -> None:
-        """Send the last FETCH or TERMINAL RESPONSE again: its answer was lost."""
+        """Send the last instruction of `data_to_send` again: it or its answer was lost."""
         if self._last is None:
             raise OutOfTurn(self._state, Ins.FETCH)
-        self._send(self._last)
+        if self._last.ins == Ins.ENVELOPE:
+            self._refused.appendleft(self._last)
+        else:
+            self._send(self._last)
 
     def data_to_send(self) -> CommandApdu | None:
         """Give the next instruction for the card, or None."""
         apdu, self._outbox = self._outbox, None
         if apdu is None and self._state is State.IDLE and self._refused and not self._busy:
-            return self._refused.popleft()
+            apdu = self._last = self._refused.popleft()
         return apdu
 
     def reset(self) -> None:
