@@ -110,6 +110,15 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
+def choose(stage: Stage, holds: Callable[[], bool]) -> None:
+    """Let the user choose from the menu until something holds: a card that is busy holds back."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        stage.tell("mobile", "choose 1")
+        time.sleep(1)
+
+
 def test_update(home: Path) -> None:
     """A new version keeps the variables; a parameter is changed; a bad one changes nothing. R-21.
 
@@ -124,8 +133,7 @@ def test_update(home: Path) -> None:
     with running(home, VERSION_2, "--parameter", "interval=12 h") as stage:
         until(lambda: Card(home).version == VERSION and Card(home).value("interval") == HALF_A_DAY)
         counted = Card(home).value("times")
-        stage.tell("mobile", "choose 1")
-        until(lambda: Card(home).value("times") > counted)
+        choose(stage, lambda: Card(home).value("times") > counted)
 
     assert counted >= 1
 
@@ -137,7 +145,6 @@ def test_update(home: Path) -> None:
 
     with running(home, VERSION_2) as stage:
         counted = Card(home).value("times")
-        stage.tell("mobile", "choose 1")
-        until(lambda: Card(home).value("times") > counted)
+        choose(stage, lambda: Card(home).value("times") > counted)
 
     assert (VERSION, HALF_A_DAY) == (Card(home).version, Card(home).value("interval"))
