@@ -176,6 +176,22 @@ def test_size_and_more_data() -> None:
     assert len(items) in (4, 5)
 
 
+@BOTH
+def test_text_is_cut_within_words(content_type: str) -> None:
+    """No blank at either end of a chunk, which SyncEvolution would lose in XML; all arrives."""
+    text = "eins zwei drei vier fünf\n".encode() * 400
+    blank = b" " * 4000
+
+    syncs, _, _ = all_letters([Change(ADD, "a", text), Change(ADD, "b", blank)], content_type, 1500)
+
+    adds = [c for sync in syncs for c in sync.commands if isinstance(c, Add)]
+    chunks = [i.data for c in adds for i in c.items if i.source and i.source.uri == "a"]
+    inner = [each for each in chunks if isinstance(each, bytes)]
+    assert len(inner) > 5
+    assert [e.strip() for e in inner[1:-1]] == inner[1:-1]
+    assert {"a": text, "b": blank} == joined(syncs)
+
+
 def test_version_1_0_knows_no_chunks() -> None:
     """What is larger than a message is left out, and told: 413; the others go."""
     changes = [Change(ADD, "large", b"x" * 4000), Change(ADD, "small", b"y")]

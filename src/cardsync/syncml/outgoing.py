@@ -36,6 +36,8 @@ _COMMANDS: Final[dict[ChangeKind, type[Add] | type[Replace] | type[Delete]]] = {
 _ORDER: Final = {ChangeKind.DELETE: 1, ChangeKind.REPLACE: 2, ChangeKind.ADD: 3}
 """The rest of a cut item comes before all others; what is deleted makes room for what comes."""
 
+_BLANKS: Final = frozenset(b" \t\r\n")
+
 _UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 has no character for (clause 2.2); such data goes in base64."""
 
@@ -198,9 +200,15 @@ class Filling:
 
 
 def _boundary(rest: bytes, octets: int, *, is_text: bool) -> int:
-    """Go back to where a character of UTF-8 begins, or three octets end: base64 needs no rest."""
+    """Go back to where a character of UTF-8 begins, or three octets end: base64 needs no rest.
+
+    Text is cut within a word if it can be: some peers lose blanks at the ends of data in XML.
+    """
     if not is_text:
         return octets - octets % 3
+    for end in range(octets, octets // 2, -1):
+        if rest[end] & 0xC0 != 0x80 and not _BLANKS & {rest[end - 1], rest[end]}:
+            return end
     while rest[octets] & 0xC0 == 0x80:
         octets -= 1
     return octets
