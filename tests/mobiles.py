@@ -29,6 +29,7 @@ from cardsync.ota.install import (
     InstallForLoad,
     InstallForPersonalization,
     InstallParameters,
+    MenuEntry,
     ToolkitParameters,
 )
 from cardsync.ota.packet import SecurityLevel, Spi
@@ -127,7 +128,13 @@ LOADING = (
         MODULE_AID,
         INSTANCE_AID,
         InstallParameters(
-            toolkit=ToolkitParameters(timers=2, tars=(APPLICATION_TAR,), minimum=SecurityLevel())
+            toolkit=ToolkitParameters(
+                timers=2,
+                menu_text=32,
+                menu_entries=(MenuEntry(),) * 4,
+                tars=(APPLICATION_TAR,),
+                minimum=SecurityLevel(),
+            )
         ),
     ).encode(),
 )

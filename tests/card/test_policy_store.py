@@ -1,11 +1,14 @@
 """The policy in the memory of the card."""
 
+from dataclasses import replace
+
 import pytest
 
 from cardsync.card.memory import Memory
 from cardsync.card.policy_store import PolicyStore
 from cardsync.errors import PeerError
 from cardsync.octets.apdu import SW
+from cardsync.ota.install import MenuEntry, ToolkitParameters
 from cardsync.policy.facts import Event
 from cardsync.policy.values import EventKind
 from mobiles import ENDS, HEAD, POLICY, program, rule
@@ -99,6 +102,31 @@ def test_nothing_yet() -> None:
 
     assert SW.CONDITIONS_NOT_SATISFIED == refused.value.answer
     assert (None, None, b"") == (store.machine, store.request("all"), store.digest())
+
+
+GRANTED = ToolkitParameters(timers=2, menu_text=11, menu_entries=(MenuEntry(), MenuEntry()))
+MENU = COUNTING.replace('"poll"', '{ menu = "Synchronize" }')
+
+
+def test_no_more_than_was_granted() -> None:
+    """A policy that INSTALL leaves no room for is refused, and the old one runs on.
+
+    Timers, menu entries, octets of an entry. TS 102 226 clause 8.2.1.3.2.2.
+    """
+    store = stored()
+    store.grant(GRANTED)
+    store.load(program(MENU))
+    before = store.digest()
+    for least, said in (
+        (replace(GRANTED, timers=1), "1 timers"),
+        (replace(GRANTED, menu_entries=()), "0 menu entries"),
+        (replace(GRANTED, menu_text=10), "10 octets of a menu entry"),
+    ):
+        store.grant(least)
+        with pytest.raises(PeerError, match=f"INSTALL granted {said}") as caught:
+            store.load(program(MENU.replace("version = 1", "version = 2")))
+
+        assert (SW.CONDITIONS_NOT_SATISFIED, before) == (caught.value.answer, store.digest())
 
 
 def test_digest() -> None:

@@ -27,6 +27,7 @@ from cardsync.ota.application import (
     decode_messages,
     read_parameter,
 )
+from cardsync.ota.install import ToolkitParameters
 from cardsync.policy.decisions import (
     Browse,
     Decision,
@@ -101,6 +102,10 @@ class Applet:
         return self._journal.lines
 
     # What the security domain says.
+
+    def installed(self, granted: ToolkitParameters) -> None:
+        """Keep what it may have of the terminal: no policy that needs more is taken."""
+        self._policy.grant(granted)
 
     def removed(self) -> None:
         """Forget everything."""

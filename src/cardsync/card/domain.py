@@ -34,6 +34,7 @@ from cardsync.ota.install import (
     InstallForLoad,
     InstallForMakeSelectable,
     InstallForPersonalization,
+    ToolkitParameters,
 )
 from cardsync.ota.key_commands import DeleteKey, PutKey
 from cardsync.ota.packet import SecurityLevel
@@ -62,6 +63,9 @@ _Simple = (
 
 class Application(Protocol):
     """An application as its domain sees it."""
+
+    def installed(self, granted: ToolkitParameters) -> None:
+        """Keep what INSTALL granted."""
 
     def personalise(self, data: bytes) -> None:
         """Take the data of STORE DATA, whole; raise `PeerError` with a status word."""
@@ -232,6 +236,8 @@ class SecurityDomain:
         module, privileges = command.module, command.privileges
         named = Instance(command.application, command.load_file, level, tars, module, privileges)
         self._registry.write_instance(named, selectable=command.selectable)
+        if named.manages:
+            self._application.installed(toolkit or ToolkitParameters())
 
     def _check_installable(self, command: InstallForInstall) -> None:
         """Let each AID be there once, and one device-management application at most."""

@@ -2,14 +2,17 @@
 
 from cardsync.card.memory import Memory
 from cardsync.errors import PeerError
+from cardsync.octets import text
 from cardsync.octets.apdu import SW
+from cardsync.ota.install import ToolkitParameters
 from cardsync.policy.machine import Machine
 from cardsync.policy.program import Program
 from cardsync.policy.sizes import resolve
 from cardsync.policy.state import MachineState
 from cardsync.policy.values import ResolvedRequest
 
-_PROGRAM, _STATE = "app:program", "app:state"
+_PROGRAM, _STATE, _GRANTED = "app:program", "app:state", "app:granted"
+_TIMERS = 2  # of the terminal, which the application uses for whatever policy
 
 
 class PolicyStore:
@@ -33,9 +36,32 @@ class PolicyStore:
             self._prepared = (program, state, machine)
         return self._prepared[2]
 
+    def grant(self, granted: ToolkitParameters) -> None:
+        """Keep what INSTALL granted. TS 102 226 clause 8.2.1.3.2.2."""
+        self._memory.write(_GRANTED, granted.encode())
+
+    def _check_granted(self, program: Program) -> None:
+        """Raise `PeerError` (6985) if a program needs more of the terminal than was granted."""
+        octets = self._memory.read(_GRANTED)
+        if not octets:
+            return
+        granted = ToolkitParameters.decode(octets)
+        texts = [len(text.encode_alpha(one)) for item in program.menu for one in item.all]
+        for what, needed, most in (
+            ("timers", _TIMERS, granted.timers),
+            ("menu entries", len(program.menu), len(granted.menu_entries)),
+            ("octets of a menu entry", max(texts, default=0), granted.menu_text),
+        ):
+            if needed > most:
+                raise PeerError(
+                    f"INSTALL granted {most} {what}, the policy needs {needed}",
+                    answer=SW.CONDITIONS_NOT_SATISFIED,
+                )
+
     def load(self, octets: bytes) -> None:
         """Take a program; what the old one's variables held goes on where both have them."""
         program, before = Program.decode(octets), self.machine
+        self._check_granted(program)
         state = before.state.carried_to(program) if before else MachineState.initial(program)
         self._memory.write(_PROGRAM, octets)
         self.keep(state)

@@ -39,7 +39,7 @@ from cardsync.policy.program import MOST_MENU_ITEMS, MOST_TIMERS
 UNKNOWN = "?"
 """In place of a digest: the card was told something and its answer is lost."""
 
-_LONGEST_MENU_TEXT = 64
+_LONGEST_MENU_TEXT = 255
 _DGI_FORMAT = 0x08  # of STORE DATA. GlobalPlatform 2.3 table 11-89
 # The menu's entries and the timers belong to the policy, which changes without an installation:
 # as many are reserved as any policy may have. The least security is that of all our packets.

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -242,13 +241,9 @@ def test_this_machine() -> None:
     assert all(one.installed for one in found)
 
 
-def test_speed_on_this_machine() -> None:
-    """All sources of a machine with some thousand packages are read in well under 200 ms."""
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        records = collectors.collect(IMEI)
-        times.append(time.perf_counter() - begin)
+def test_no_record_twice() -> None:
+    """All sources of this machine are read, and no record is there twice."""
+    records = collectors.collect(IMEI)
 
+    assert records
     assert len({one.key for one in records}) == len(records)
-    assert min(times) < 0.2
