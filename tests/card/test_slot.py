@@ -35,6 +35,16 @@ while True:
 """
 
 
+_HOLDER = """\
+import sys
+from pathlib import Path
+from cardsync.card.slot import CardSlot
+
+card = CardSlot(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
 _POINTS = 18  # before and after each call, and in the middle of the write
 _KILLED = """\
 import os, signal, sys
@@ -239,3 +249,22 @@ def test_survives_a_kill_of_the_process(image: Path) -> None:
     second = CardSlot(image)
 
     assert first.card.memory.encode() == second.card.memory.encode()
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    """Two readers with one card would turn back each other's counters: the second is refused."""
+    path = tmp_path / "card.image"
+    write_image(path, bare_card().memory)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout
+    assert "held\n" == holder.stdout.readline()
+    with pytest.raises(ConfigError, match="in another reader or mobile"):
+        CardSlot(path)
+    holder.communicate("")
+
+    assert CardSlot(path).reset()

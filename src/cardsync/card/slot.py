@@ -5,10 +5,11 @@ card has answered is kept. It is written beside the old one and renamed over it,
 of power at any point leaves the old image or the new one.
 """
 
+import fcntl
 import os
 import socket
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from cardsync.card.memory import Memory
 from cardsync.card.reader import ReaderSession
@@ -54,11 +55,31 @@ def read_image(path: Path) -> Memory:
         ) from exc
 
 
+def _held(path: Path) -> TextIO:
+    """Take hold of an image until the process ends; raise `ConfigError` if another one has it.
+
+    Two that write one memory would turn back each other's counters.
+    """
+    try:
+        lock = path.with_name(f".{path.name}.lock").open("w")
+    except OSError as exc:
+        raise ConfigError(f"{path}: nothing can be written beside it: {exc}") from exc
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        lock.close()
+        raise ConfigError(
+            f"{path}: this card is in another reader or mobile; end that process first"
+        ) from exc
+    return lock
+
+
 class CardSlot:
-    """The card of an image, seen through its APDU interface."""
+    """The card of an image, seen through its APDU interface, for one process at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = _held(path) if path.exists() else None
         memory = read_image(path)
         if not memory.read(TREE):
             raise ConfigError(f"{path}: the card has no files; personalise a card anew")
