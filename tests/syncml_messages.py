@@ -76,6 +76,7 @@ def device(version: str) -> DevInf:
         mem=DsMem(max_mem=1 << 40, max_id=5000, shared=True),
         hierarchical=version == "1.2",
         ct_caps=(cap,) if version == "1.2" else (),
+        filters=(ContentType("syncml:filtertype-cgi", "1.0"),) if version == "1.2" else (),
     )
     return DevInf(
         version=version,

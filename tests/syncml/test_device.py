@@ -102,9 +102,9 @@ def test_versions_of_a_type() -> None:
 
 
 def test_unknown_things() -> None:
-    """A private SyncType is kept, filters of 1.2 and foreign elements are passed over."""
+    """A private SyncType is kept, properties of filters and foreign elements are passed over."""
     info = _read(
-        (STORE % "<MaxObjSize>5</MaxObjSize><Filter-Rx><CTType>a</CTType></Filter-Rx>").replace(
+        (STORE % "<MaxObjSize>5</MaxObjSize><FilterCap><CTType>a</CTType></FilterCap>").replace(
             "</SyncCap>", "<SyncType>390001</SyncType></SyncCap>"
         )
     )

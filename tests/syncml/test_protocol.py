@@ -14,11 +14,9 @@ from cardsync.syncml.elements import (
     Add,
     Alert,
     AlertCode,
-    Anchor,
     Atomic,
     Copy,
     Delete,
-    Filter,
     Item,
     Location,
     Message,
@@ -338,14 +336,6 @@ def test_client_that_finds_only_later_that_it_needs_all() -> None:
     assert [200, 200, 200] == [code for _, code in codes]
     assert len(everything) == len(pair.store.items())
     assert AlertCode.SLOW is wire.state().databases[0].kind
-
-
-def test_filter_is_refused() -> None:
-    """406 for an Alert with a filter: to pass over it would send what was not asked for."""
-    filtered = Location("db", filter=Filter(Meta(type="text/plain"), type="INCLUSIVE"))
-    asked = Alert(1, 200, (Item(filtered, Location("mine"), Meta(anchor=Anchor("1"))),))
-
-    assert ("Alert", 406) == Wire().send(asked)[1]
 
 
 # --- safety stops -----------------------------------------------------------------------------

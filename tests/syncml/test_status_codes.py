@@ -30,6 +30,7 @@ from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
 from cardsync.syncml.status import UNDERSTOOD, StatusCode, succeeded, words
 from syncml.test_client import Line
 from syncml.test_client import sync as their_sync
+from syncml.test_filters import filtered
 from syncml.test_server import Wire, alert, basic, guard, items, sync
 from syncml.test_sessions import Fields
 
@@ -201,6 +202,8 @@ TABLE: list[Case] = [
     (418, lambda: changed(Add(11, items("a")), store=Answers(418))),
     (419, lambda: conflict(Rule.SERVER_WINS)),
     (420, lambda: changed(Add(11, items("a")), store=Answers(420))),
+    (421, lambda: of(Wire().send(filtered("x", grammar="x")))),
+    (422, lambda: of(Wire().send(filtered("x")))),
     (424, wrong_size),
     (500, lambda: changed(Add(11, items("a")), store=Answers(500))),
     (505, lambda: unreadable(b"<VerDTD>1.2<", b"<VerDTD>2.0<")),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from cardsync.syncml.datastore import ANY_TYPE
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
+from cardsync.syncml.filters import CGI
 from cardsync.terminal.databases.sources import Source
 
 MANUFACTURER = "cardsync"
@@ -27,7 +28,7 @@ def describe(version: str, device_id: str, device_type: str, sources: Iterable[S
         version=version,
         device_id=device_id,
         device_type=device_type,
-        datastores=tuple([_datastore(source) for source in sources]),
+        datastores=tuple([_datastore(source, device_type) for source in sources]),
         manufacturer=MANUFACTURER,
         model="syncml",
         utc=True,
@@ -36,7 +37,7 @@ def describe(version: str, device_id: str, device_type: str, sources: Iterable[S
     )
 
 
-def _datastore(source: Source) -> DataStore:
+def _datastore(source: Source, device_type: str) -> DataStore:
     collection = source.index.collection
     if collection.content_type == ANY_TYPE:
         first, *others = _ANY
@@ -51,4 +52,5 @@ def _datastore(source: Source) -> DataStore:
         rx=tuple(others),
         tx=tuple(others),
         max_guid_size=255,
+        filters=(CGI,) if device_type == "server" else (),
     )

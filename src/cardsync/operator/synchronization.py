@@ -28,7 +28,7 @@ from cardsync.operator.store.database import Connection, Database
 from cardsync.operator.store.datastore import PostgresDatastore
 from cardsync.operator.store.records import Place
 from cardsync.operator.store.sessions import Session
-from cardsync.syncml import auth, codec, record, server
+from cardsync.syncml import auth, codec, filters, record, server
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
 from cardsync.syncml.elements import Alert, Message
 from cardsync.syncml.events import Finished, PeerDescribed
@@ -353,6 +353,7 @@ def _devinf(ours: str, version: str) -> DevInf:
                 tx_pref=kind,
                 sync_types=tuple([SyncType(number) for number in range(1, 7)]),
                 ct_caps=(record.ctcap(),),
+                filters=(filters.CGI,),
             )
             for name in DATABASES
         ]

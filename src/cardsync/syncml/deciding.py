@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cardsync.syncml.datastore import Change, Rule, ServerDatastore
 from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.events import DatabaseResult, SessionResult
+from cardsync.syncml.kinds import KINDS
 from cardsync.syncml.reconcile import Decision, reconcile
 from cardsync.syncml.state import DatabaseState
 from cardsync.syncml.status import StatusCode, succeeded
@@ -68,3 +69,18 @@ def result(states: Sequence[DatabaseState]) -> SessionResult:
     )
     bad = [each.status for each in databases if each.status != StatusCode.OK]
     return SessionResult(bad[0] if bad else StatusCode.OK, databases)
+
+
+def can_resume(state: DatabaseState, store: ServerDatastore, *, done: bool) -> bool:
+    """Say whether all went well until the break, and no other session was meanwhile.
+
+    A session may be `done` without the client's knowing: its last reply was lost.
+    """
+    tokens = [each.token for each in store.anchors()]
+    if done:
+        met = tokens[:1] == [state.until]
+    elif KINDS[state.kind].anew is not None:
+        met = state.since in tokens
+    else:
+        met = not (tokens and state.begun)
+    return met and not state.failed and state.status == StatusCode.OK

@@ -88,6 +88,9 @@ def _write_datastore(w: Writer, store: DataStore, *, flat: bool) -> None:
     w.open("SyncCap")
     _texts(w, "SyncType", tuple([str(int(each_type)) for each_type in store.sync_types]))
     w.close("SyncCap")
+    if not flat:
+        for grammar in store.filters:
+            _write_type(w, "Filter-Rx", grammar)
     w.close("DataStore")
 
 
@@ -216,7 +219,7 @@ def _likely_version(node: Node) -> str:
 def _read_datastore(node: Node) -> DataStore:
     parts = once(node)
     mem, cap = parts.get("DSMem"), parts.get("SyncCap")
-    names = ("Rx", "Tx", "Rx-Pref", "Tx-Pref")
+    names = ("Rx", "Tx", "Rx-Pref", "Tx-Pref", "Filter-Rx")
     kinds = {name: [t for c in each(node, name) for t in _read_types(c)] for name in names}
     none = [ContentType("", "")]
     return DataStore(
@@ -231,6 +234,7 @@ def _read_datastore(node: Node) -> DataStore:
         mem=None if mem is None else _read_memory(mem),
         hierarchical="SupportHierarchicalSync" in parts,
         ct_caps=_read_caps(node),
+        filters=tuple(kinds["Filter-Rx"]),
     )
 
 

@@ -71,7 +71,10 @@ class DsMem:
 
 @dataclass(frozen=True, slots=True)
 class DataStore:
-    """A datastore of the device; `source_ref` is its relative address."""
+    """A datastore of the device; `source_ref` is its relative address.
+
+    `filters` are the grammars of filters that it takes: Filter-Rx, 1.2.
+    """
 
     source_ref: str
     rx_pref: ContentType
@@ -84,6 +87,7 @@ class DataStore:
     mem: DsMem | None = None
     hierarchical: bool = False
     ct_caps: tuple[CtCap, ...] = ()
+    filters: tuple[ContentType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

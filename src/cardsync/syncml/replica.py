@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cardsync.syncml import auth
+from cardsync.syncml import auth, filters
 from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
     Anchors,
@@ -129,7 +129,10 @@ class Replica:
         meta = Meta(anchor=Anchor(self._request.now_anchor, last), max_obj_size=self._max_obj_size)
         self.is_asked, shown = False, self.account
         user = shown.user if shown and shown.scheme is auth.Scheme.MD5 else None  # it lacks that
-        item = Item(Location(self.target), Location(self.store.name, user), meta)
+        query = self._request.filter
+        asked = filters.write(query, self.store.content_type) if query else None
+        target = Location(self.target, filter=asked)
+        item = Item(target, Location(self.store.name, user), meta)
         return Alert(0, code, (item,), cred=auth.credential(shown, version) if shown else None)
 
     def on_alert_status(self, status: Status) -> None:

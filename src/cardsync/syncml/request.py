@@ -48,7 +48,8 @@ class DatabaseRequest:
     names this session and differs from that of the session before. `resume` goes on with an
     interrupted session where the server can, else begins `sync_type` (1.2 only).
     `number_of_changes` says that the server wants to hear beforehand how many will come.
-    `account` is what we show for this database, besides what we show for the session.
+    `account` is what we show for this database, besides what we show for the session. `filter`
+    is a query of `filters`: of what we do not have yet, the server sends what meets it (1.2).
     """
 
     datastore: ClientDatastore
@@ -58,6 +59,7 @@ class DatabaseRequest:
     resume: Interrupted | None = None
     number_of_changes: bool = False
     account: auth.Account | None = None
+    filter: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -100,3 +102,7 @@ class ClientConfig:
     authenticate: auth.Authenticate | None = None
     terse: bool = False
     plain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.version is not Version.V1_2 and any(each.filter for each in self.databases):
+            raise LocalError("a filter needs SyncML 1.2")

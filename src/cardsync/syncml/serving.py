@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from cardsync.errors import PeerError
+from cardsync.syncml import filters
 from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
     Anchors,
@@ -18,7 +20,7 @@ from cardsync.syncml.datastore import (
     ServerDatastore,
     would_empty,
 )
-from cardsync.syncml.deciding import decide_and_apply, result
+from cardsync.syncml.deciding import can_resume, decide_and_apply, result
 from cardsync.syncml.elements import (
     Alert,
     AlertCode,
@@ -37,6 +39,7 @@ from cardsync.syncml.events import (
     SessionResult,
     SyncTypeChanged,
 )
+from cardsync.syncml.filters import Wanted
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
 from cardsync.syncml.letter import Letter
@@ -123,61 +126,63 @@ class Databases:
         anchor = item.meta.anchor if item.meta else None
         if item.target is None or item.source is None or anchor is None:
             return StatusCode.INCOMPLETE
-        if item.target.filter or item.source.filter:
-            return StatusCode.NOT_SUPPORTED
         store = self.store(item.target.uri)
         if store is None:
             return StatusCode.NOT_FOUND
-        names = item.target.uri, item.source.uri
+        try:
+            wanted = filters.wanted(item, store.content_type)
+        except PeerError as exc:
+            return StatusCode(exc.answer or StatusCode.NOT_SUPPORTED)
+        state = DatabaseState(
+            name=item.target.uri,
+            client_name=item.source.uri,
+            asked=kind,
+            kind=kind,
+            client_next=anchor.next,
+            server_next=wanted.mark(next_anchor),
+            filter=wanted.query,
+        )
         if kind is not AlertCode.RESUME:
-            return self._open_database(store, names, kind, anchor, next_anchor)
-        databases = before.databases if before else ()
-        found = next((each for each in databases if (each.name, each.client_name) == names), None)
-        if before and found and _can_resume(found, store, done=before.phase is Phase.DONE):
-            self._go_on(found, anchor, next_anchor, before.chunk)
+            return self._open_database(store, state, anchor.last, wanted)
+        found = next((e for e in before.databases if _alike(e, state)), None) if before else None
+        if before and found and can_resume(found, store, done=before.phase is Phase.DONE):
+            self._go_on(found, state, before.chunk)
             return StatusCode.OK
         anew = becomes(found.asked, agreed=False) if found else AlertCode.SLOW
-        self._open_database(store, names, anew, anchor, next_anchor)
-        return StatusCode.REFRESH_REQUIRED
+        code = self._open_database(store, replace(state, asked=anew), anchor.last, wanted)
+        return StatusCode.REFRESH_REQUIRED if code is StatusCode.OK else code
 
     def _open_database(
-        self,
-        store: ServerDatastore,
-        names: tuple[str, str],
-        kind: AlertCode,
-        anchor: Anchor,
-        next_anchor: str,
+        self, store: ServerDatastore, state: DatabaseState, last: str | None, wanted: Wanted
     ) -> StatusCode:
-        agreed = next((each for each in store.anchors() if each.peer == anchor.last), None)
-        performed = becomes(kind, agreed=agreed is not None)
-        unexpected = performed is not kind and anchor.last not in _NEVER
+        """Begin a database of which the client says our `last` anchor; agreed is what it is of."""
+        met = (each for each in store.anchors() if each.peer == last and wanted.is_of(each.own))
+        agreed = next(met, None)
+        performed = becomes(state.asked, agreed=agreed is not None)
+        if wanted.exclusive and performed is not AlertCode.REFRESH_FROM_SERVER:
+            return StatusCode.NOT_SUPPORTED
+        unexpected = performed is not state.asked and last not in _NEVER
         if unexpected and isinstance(store, Guarded) and not store.allows_slow:
             return StatusCode.FORBIDDEN
         self._add(
-            DatabaseState(
-                name=names[0],
-                client_name=names[1],
-                asked=kind,
+            replace(
+                state,
                 kind=performed,
-                client_next=anchor.next,
-                server_next=next_anchor,
                 server_last=agreed.own if agreed and KINDS[performed].anew else None,
                 since=agreed.token if agreed else "",
                 size=store.size() if isinstance(store, Guarded) else 0,
             )
         )
-        if performed is kind:
+        if performed is state.asked:
             return StatusCode.OK
-        self.events.append(SyncTypeChanged(names[0], kind, performed))
+        self.events.append(SyncTypeChanged(state.name, state.asked, performed))
         return StatusCode.REFRESH_REQUIRED
 
-    def _go_on(
-        self, state: DatabaseState, anchor: Anchor, next_anchor: str, chunk: Chunk | None
-    ) -> None:
+    def _go_on(self, state: DatabaseState, now: DatabaseState, chunk: Chunk | None) -> None:
         """Go on with a database where its session broke off."""
         if chunk and chunk.database == state.name:
             self._chunk = chunk
-        state = replace(state, client_next=anchor.next, server_next=next_anchor)
+        state = replace(state, client_next=now.client_next, server_next=now.server_next)
         self._add(replace(state, cursor=state.acked, offset=0, sent_all=False))
 
     def _add(self, state: DatabaseState) -> None:
@@ -335,9 +340,11 @@ class Databases:
             return
         since = state.cursor or state.since
         sends = KINDS[state.kind].server is not Sends.NOTHING
-        supply = Supply(store.changes(since) if sends else (), state.offset)
+        changes = store.changes(since) if sends else ()
+        changes = filters.select(changes, state.filter, store.content_type)
+        supply = Supply(changes, state.offset)
         sync = Sync(0, Location(state.client_name), Location(state.name))
-        if counts and sends and not state.cursor and not state.offset:
+        if counts and sends and not (state.cursor or state.offset or state.filter):
             number = store.count(since) if isinstance(store, Counting) else None
             sync = replace(sync, number_of_changes=number)
         written = letter.sync(sync, supply, store.content_type, server_item)
@@ -384,16 +391,6 @@ def _plain(name: str) -> str:
     return name.strip().removeprefix("./").strip("/")
 
 
-def _can_resume(state: DatabaseState, store: ServerDatastore, *, done: bool) -> bool:
-    """Say whether all went well until the break, and no other session was meanwhile.
-
-    A session may be `done` without the client's knowing: its last reply was lost.
-    """
-    tokens = [each.token for each in store.anchors()]
-    if done:
-        met = tokens[:1] == [state.until]
-    elif KINDS[state.kind].anew is not None:
-        met = state.since in tokens
-    else:
-        met = not (tokens and state.begun)
-    return met and not state.failed and state.status == StatusCode.OK
+def _alike(one: DatabaseState, other: DatabaseState) -> bool:
+    """Say whether two sessions have the same database, and the same of it."""
+    return (one.name, one.client_name, one.filter) == (other.name, other.client_name, other.filter)

@@ -38,7 +38,8 @@ class DatabaseState:
     `since` is the token of the last agreement, or of the forgetting once `begun`; `until` the
     one that will be agreed. `cursor` and `offset` say how far our own changes have been sent,
     `acked` how far they have been answered. `size` is the number of items before the session,
-    where the datastore guards them.
+    where the datastore guards them. `filter` is the query that keeps some of ours back, "" if
+    there is none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class DatabaseState:
     offset: int = 0
     acked: str = ""
     size: int = 0
+    filter: str = ""
     begun: bool = False
     sent_all: bool = False
     failed: int = 0

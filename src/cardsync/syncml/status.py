@@ -40,6 +40,8 @@ class StatusCode(IntEnum):
     ALREADY_EXISTS = 418
     RESOLVED_WITH_SERVER = 419
     DEVICE_FULL = 420
+    UNKNOWN_GRAMMAR = 421
+    BAD_QUERY = 422
     SIZE_MISMATCH = 424
     FAILED = 500
     BUSY = 503
@@ -114,7 +116,7 @@ _WORDS: Final = {
     419: "conflict resolved with server data",
     420: "device full",
     421: "unknown search grammar",
-    422: "bad CGI script",
+    422: "bad CGI or filter query",
     423: "soft-delete conflict",
     424: "size mismatch",
     425: "permission denied",

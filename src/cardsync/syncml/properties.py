@@ -1,0 +1,70 @@
+"""The properties of an item, by name, as filters compare them.
+
+vCard 2.1 and 3.0, vCalendar 1.0 and iCalendar are lines of name, parameters and value (RFC 2425,
+RFC 5545 clause 3.1); a record of ours is one JSON object. What cannot be read has no properties.
+"""
+
+import json
+import re
+from binascii import a2b_qp
+from collections.abc import Iterator
+from typing import Final
+
+from cardsync.syncml.datastore import ANY_TYPE
+from cardsync.syncml.record import CONTENT_TYPE
+
+_LINES: Final = frozenset(
+    {"text/x-vcard", "text/vcard", "text/directory", "text/x-vcalendar", "text/calendar"}
+)
+_FOLDED: Final = re.compile("\r?\n[ \t]")
+_ESCAPED: Final = re.compile(r"\\([\\,;:nN])")
+_QUOTED_PRINTABLE: Final = "QUOTED-PRINTABLE"
+
+
+def are_known(content_type: str) -> bool:
+    """Say whether items of this type may have properties."""
+    return _plain(content_type) in {ANY_TYPE, CONTENT_TYPE, *_LINES}
+
+
+def read(data: bytes, content_type: str) -> dict[str, tuple[str, ...]]:
+    """Give the values of each property, by its name in capitals; {} for other types."""
+    text = data.decode(errors="replace")
+    kind = _plain(content_type)
+    pairs = _of_lines(text) if kind in _LINES else _of_record(text) if kind == CONTENT_TYPE else ()
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        found[name.upper()] = (*found.get(name.upper(), ()), value)
+    return found
+
+
+def _plain(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _of_lines(text: str) -> Iterator[tuple[str, str]]:
+    """Read the properties of lines; those of all parts, such as alarms, stand together."""
+    lines = iter(_FOLDED.sub("", text).splitlines())
+    for line in lines:
+        head, colon, value = line.partition(":")
+        name, *parameters = head.split(";")
+        if any(_QUOTED_PRINTABLE in each.upper() for each in parameters):
+            while value.endswith("="):  # the value goes on in the next line
+                value = value[:-1] + next(lines, "")
+            value = a2b_qp(value.encode()).decode(errors="replace")
+        if colon:
+            yield name.rpartition(".")[2], _ESCAPED.sub(_unescaped, value)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return "\n" if found[1] in "nN" else found[1]
+
+
+def _of_record(text: str) -> Iterator[tuple[str, str]]:
+    """Read the properties of a record that are text or numbers."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    for name, value in fields.items() if isinstance(fields, dict) else ():
+        if isinstance(value, str | int):
+            yield name, str(value)
