@@ -191,7 +191,7 @@ def test_interrupt_breaks_off_and_the_next_goes_on(tmp_path: Path) -> None:
     clients: list[subprocess.Popen[str]] = []
     messages: list[bytes] = []
 
-    def serve(body: bytes, content_type: str, query: str, origin: str) -> Reply:
+    def serve(body: bytes, content_type: str, query: str, origin: str, _mac: str | None) -> Reply:
         messages.append(body)
         if len(messages) == 4:
             clients[0].send_signal(signal.SIGINT)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from cardsync.syncml.record import Parameter
 from cardsync.transport.http import HttpCarrier
 
 IMEI = "IMEI:490154203237518"
+LAB = auth.Account(auth.Scheme.BASIC, "lab", b"secret")
 COMMAND = [sys.executable, "-m", "cardsync", "operator"]
 
 
@@ -51,21 +53,25 @@ def worker(home: Path) -> Iterator[str]:
 
 
 def synchronize(
-    workers: list[str], store: MemoryClientDatastore, kind: AlertCode, number: str
+    workers: list[str],
+    store: MemoryClientDatastore,
+    kind: AlertCode,
+    number: str,
+    account: auth.Account = LAB,
 ) -> SessionResult:
     """Run a session whose messages go to one worker after the other."""
     request = DatabaseRequest(store, "devman", kind, f"anchor-{number}")
-    account = auth.Account(auth.Scheme.BASIC, "lab", b"secret")
-    session = ClientSession(
-        ClientConfig(
-            f"{workers[0]}dm", IMEI, number, (request,), account=account, max_msg_size=4096
-        )
+    url = f"{workers[0]}dm"
+    config = ClientConfig(
+        url, IMEI, number, (request,), account=account, max_msg_size=4096, beside=True
     )
+    session = ClientSession(config)
     turns = cycle(workers)
     with HttpCarrier() as carrier:
         while (octets := session.data_to_send()) is not None:
             url = urlsplit(session.url)._replace(netloc=urlsplit(next(turns)).netloc).geturl()
-            _, body = carrier.exchange(url, codec.WBXML, octets)
+            mac = {auth.HMAC_HEADER: session.mac} if session.mac else {}
+            _, body, _ = carrier.exchange_beside(url, codec.WBXML, octets, mac)
             session.receive_data(body)
     assert session.result is not None
     return session.result
@@ -92,3 +98,25 @@ def test_any_worker_answers_any_message_and_a_refresh_is_undone(home: Path) -> N
     assert first.round_trips > 2
     assert "50 records put back, 0 removed" in told
     assert before == store.items()
+
+
+def test_mac_with_every_message(home: Path) -> None:
+    """`x-syncml-hmac` over HTTP, each made with the nonce of the reply before, by any process.
+
+    OMA DM Security 1.2 clause 5.4. A wrong password is 401.
+    """
+    store = MemoryClientDatastore("devman", record.CONTENT_TYPE, record.CONTENT_VERSION)
+    for number in range(100):
+        store.put(str(number), Parameter(f"./Ext/{number}", "old").encode())
+    account = replace(LAB, scheme=auth.Scheme.MAC)
+    wrong = replace(account, password=b"guess")
+    command(home, "account", "lab")
+    with worker(home) as one, worker(home) as other:
+        refresh = AlertCode.REFRESH_FROM_CLIENT
+        told = synchronize([one, other], store, refresh, "1", account)
+        refused = synchronize([one, other], store, refresh, "2", wrong)
+        again = synchronize([one, other], store, AlertCode.TWO_WAY, "3", account)
+
+    assert (200, 401, 200) == (told.status, refused.status, again.status)
+    assert told.round_trips > 3
+    assert 100 == told.databases[0].sent.added + told.databases[0].sent.replaced

@@ -126,7 +126,7 @@ class Ours:
         """Where it is."""
         return self._http.url
 
-    def _serve(self, body: bytes, content_type: str, query: str, _origin: str) -> Reply:
+    def _serve(self, body: bytes, content_type: str, query: str, *_origin: str | None) -> Reply:
         self.bodies.append(body)
         number = len(self.bodies)
         if self.gone_after is not None and number > self.gone_after:

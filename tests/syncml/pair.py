@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from cardsync.syncml import codec
-from cardsync.syncml.auth import AuthResult, Proof
+from cardsync.syncml.auth import AuthResult, Proof, mac_proof
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest, Interrupted
 from cardsync.syncml.elements import AlertCode, Message
 from cardsync.syncml.events import Event, SessionResult
@@ -34,6 +34,7 @@ class Server:
     events: list[Event] = field(default_factory=list)
     replies: list[Message] = field(default_factory=list)
     served: int = 0
+    mac: str | None = None
     before: ServerState | None = None
 
     def _broken_off(self) -> ServerState | None:
@@ -41,8 +42,11 @@ class Server:
         states = (ServerState.decode(octets) for octets, _ in reversed(self.sessions.values()))
         return next((state for state in states if state.databases), None)
 
-    def post(self, octets: bytes) -> bytes:
-        """Serve one message, as any worker would: the state comes from where it was stored."""
+    def post(self, octets: bytes, mac: str | None = None) -> bytes:
+        """Serve one message, as any worker would: the state comes from where it was stored.
+
+        `mac` came beside it, and `self.mac` goes beside the reply.
+        """
         request = codec.decode(octets, self.config.content_type)
         digest = fingerprint(octets)
         stored = self.sessions.get(request.header.session_id)
@@ -63,8 +67,11 @@ class Server:
             config=replace(
                 self.config, next_anchor=f"S{request.header.session_id}", before=self.before
             ),
+            beside=mac_proof(mac, octets),
         )
-        self.sessions[request.header.session_id] = (response.state.encode(), response.octets)
+        self.mac = response.mac
+        if response.state.digest == digest:
+            self.sessions[request.header.session_id] = (response.state.encode(), response.octets)
         self.events += response.events
         self.replies.append(codec.decode(response.octets, self.config.content_type))
         return response.octets

@@ -4,16 +4,15 @@ import base64
 
 import pytest
 
-from cardsync.errors import PeerError
+from cardsync.errors import LocalError, PeerError
 from cardsync.syncml.auth import (
     Account,
     Challenge,
     Proof,
     Scheme,
-    check_hmac,
     credential,
     digest,
-    hmac_user,
+    mac_proof,
     proof,
     read_challenge,
     write_challenge,
@@ -117,15 +116,30 @@ def test_challenge_both_ways() -> None:
 
 def test_hmac_both_ways_and_refused() -> None:
     """OMA DM Security 1.2 clause 5.4: it covers the body, the nonce and the password."""
-    value = write_hmac(Account(Scheme.MD5, "u", b"p", b"n"), b"body")
+    account = Account(Scheme.MAC, "u", b"p", b"n")
+    value = write_hmac(account, b"body")
+    shown, changed = mac_proof(value, b"body"), mac_proof(value, b"bodY")
+    other = mac_proof(value.replace("MD5", "SHA"), b"body")
 
-    assert "u" == check_hmac(value, b"p", b"n", b"body")
     assert value.startswith('algorithm=MD5, username="u", mac=')
-    for wrong in ((b"q", b"n", b"body"), (b"p", b"m", b"body"), (b"p", b"n", b"bodY")):
-        with pytest.raises(PeerError):
-            check_hmac(value, *wrong)
-    with pytest.raises(PeerError):
-        check_hmac(value.replace("MD5", "SHA"), b"p", b"n", b"body")
+    assert shown
+    assert changed
+    assert other
+    assert "u" == shown.user
+    assert shown.matches(b"p", b"n")
+    assert not shown.matches(b"q", b"n")
+    assert not shown.matches(b"p", b"m")
+    assert not changed.matches(b"p", b"n")
+    assert not other.matches(b"p", b"n")
+    with pytest.raises(LocalError):
+        credential(account, Version.V1_2)
+
+
+@pytest.mark.parametrize("user", ['a"b', "a\r\nX-Y: z"])
+def test_user_that_cannot_stand_in_quotes(user: str) -> None:
+    """What would end the field, or the line, is not written."""
+    with pytest.raises(LocalError):
+        write_hmac(Account(Scheme.MAC, user, b"p"), b"")
 
 
 def test_secrets_do_not_show() -> None:
@@ -136,19 +150,22 @@ def test_secrets_do_not_show() -> None:
     assert "nonce" not in shown.replace("'nonce'", "")
 
 
-def test_mac_is_asked_for_by_a_server_alone() -> None:
+def test_mac_is_never_in_the_message() -> None:
     """OMA DM Security 1.2 clause 5.4: the name of the scheme, beside the message, never in it."""
-    chal = write_challenge(Challenge(Scheme.MAC, b"n"))
+    challenge = Challenge(Scheme.MAC, b"n")
+    chal = write_challenge(challenge)
 
     assert Chal(Meta(format="b64", type="syncml:auth-MAC", next_nonce="bg==")) == chal
-    for refused in (lambda: read_challenge(chal), lambda: proof(header(Cred(b"", chal.meta)))):
-        with pytest.raises(PeerError) as caught:
-            refused()
-        assert 406 == caught.value.answer
+    assert challenge == read_challenge(chal)
+    with pytest.raises(PeerError) as caught:
+        proof(header(Cred(b"", chal.meta)))
+    assert 406 == caught.value.answer
 
 
 def test_user_of_a_mac() -> None:
     """The name is read before anything is checked, with or without quotes; none is empty."""
-    assert "u" == hmac_user('algorithm=MD5, username="u", mac=x')
-    assert "u" == hmac_user("username=u")
-    assert "" == hmac_user("nothing")
+    named = ['algorithm=MD5, username="u", mac=x', "username=u", "nothing"]
+    proofs = [mac_proof(each, b"") for each in named]
+
+    assert ["u", "u", ""] == [each.user for each in proofs if each]
+    assert mac_proof(None, b"") is None

@@ -109,6 +109,7 @@ class Scheme(Enum):
 
     BASIC = "basic"
     MD5 = "md5"
+    MAC = "mac"
 
 
 class Rule(Enum):

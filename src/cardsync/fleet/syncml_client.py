@@ -14,7 +14,7 @@ from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.indexed import SafetyStop
 from cardsync.terminal.databases.sources import CLOSED, Source
-from cardsync.transport.carrier import Carrier, CarrierError, Failure
+from cardsync.transport.carrier import Carrier, CarrierError, Failure, Headed
 
 _RESENDS = 3  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
@@ -22,6 +22,8 @@ _NOT_ASKED = {StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS, StatusCod
 """Failures that have nothing to do with an interruption."""
 _FORGOTTEN = {StatusCode.BAD_REQUEST, StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS}
 """How a server answers the middle of a session that it does not know."""
+_WITH_NONCE = {auth.Scheme.MD5: "nonce", auth.Scheme.MAC: "mac"}
+"""What is remembered of each scheme, by its name in the index."""
 
 Tell = Callable[[int, int, int], None]
 """Hears how many items were sent and received so far, and how many octets it took."""
@@ -92,11 +94,12 @@ def _run(
             version=order.version,
             content_type=order.content_type,
             max_msg_size=order.max_msg_size,
-            account=_with_nonce(order.account, first.index.recall(_nonce(order))),
+            account=_with_nonces(order, first),
             devinf=devinf,
             put_devinf=first.index.recall(known) != digest,
             get_devinf=maker is None,
             plain=maker != MANUFACTURER.encode(),
+            beside=line.has_fields,
         )
     )
     line.run(session, order.content_type, clients)
@@ -115,21 +118,25 @@ def _learn(source: Source, order: Order, session: ClientSession) -> None:
         if isinstance(event, PeerDescribed):
             maker = event.devinf.manufacturer or ""
             source.index.remember(f"maker:{order.url}", maker.encode())
-    nonce = session.account.nonce if session.account else b""
+    shown = session.account
     refused = session.result and session.result.status == StatusCode.UNAUTHORIZED
-    source.index.remember(_nonce(order), None if refused or not nonce else nonce)
+    for scheme in _WITH_NONCE:
+        good = shown and shown.scheme is scheme and shown.nonce and not refused
+        source.index.remember(_nonce(order, scheme), shown.nonce if shown and good else None)
 
 
-def _nonce(order: Order) -> str:
+def _nonce(order: Order, scheme: auth.Scheme) -> str:
     """Name the nonce that a server gave to a user."""
-    return f"nonce:{order.url}#{order.account.user if order.account else ''}"
+    return f"{_WITH_NONCE[scheme]}:{order.url}#{order.account.user if order.account else ''}"
 
 
-def _with_nonce(account: auth.Account | None, nonce: bytes | None) -> auth.Account | None:
+def _with_nonces(order: Order, source: Source) -> auth.Account | None:
     """Show a digest at once to a server that gave a nonce the last time."""
-    if account is None or nonce is None:
-        return account
-    return replace(account, scheme=auth.Scheme.MD5, nonce=nonce)
+    for scheme in _WITH_NONCE:
+        nonce = source.index.recall(_nonce(order, scheme))
+        if order.account and nonce:
+            return replace(order.account, scheme=scheme, nonce=nonce)
+    return order.account
 
 
 class _Client:
@@ -187,11 +194,16 @@ class _Line:
         self._wants_end = wants_end
         self._tell = tell
 
+    @property
+    def has_fields(self) -> bool:
+        """Whether a MAC can go beside a message."""
+        return isinstance(self._carrier, Headed)
+
     def run(self, session: ClientSession, content_type: str, clients: Sequence[_Client]) -> None:
         """Bring messages until the session is over; after each, keep what would be left of it."""
         while (octets := session.data_to_send()) is not None:
             try:
-                reply = self._exchange(session.url, content_type, octets)
+                reply, mac = self._exchange(session, content_type, octets)
             except CarrierError:
                 if not self._wants_end():
                     raise
@@ -199,18 +211,20 @@ class _Line:
                 return
             if self._wants_end():
                 session.suspend()
-            session.receive_data(reply)
+            session.receive_data(reply, mac)
             self._tell(*session.so_far)
             for client, left in zip(clients, session.interrupted, strict=True):
                 if session.result is None:
                     client.keep(left)
 
-    def _exchange(self, url: str, content_type: str, octets: bytes) -> bytes:
+    def _exchange(
+        self, session: ClientSession, content_type: str, octets: bytes
+    ) -> tuple[bytes, str | None]:
         """Send a message; the same once more where it or its answer was lost on the way."""
         resends = 0
         while True:
             try:
-                kind, body = self._carrier.exchange(url, content_type, octets)
+                kind, body, mac = self._bring(session, content_type, octets)
                 break
             except CarrierError as error:
                 if error.kind not in _LOST or resends == _RESENDS:
@@ -219,4 +233,15 @@ class _Line:
                 self._pause(0.2 * resends)
         if codec.media_type(kind) != content_type:
             raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
-        return body
+        return body, mac
+
+    def _bring(
+        self, session: ClientSession, content_type: str, octets: bytes
+    ) -> tuple[str, bytes, str | None]:
+        """Bring a message, with its MAC beside it where the carrier has fields."""
+        carrier, url = self._carrier, session.url
+        if not isinstance(carrier, Headed):
+            return *carrier.exchange(url, content_type, octets), None
+        beside = {auth.HMAC_HEADER: session.mac} if session.mac else {}
+        kind, body, fields = carrier.exchange_beside(url, content_type, octets, beside)
+        return kind, body, fields.get(auth.HMAC_HEADER)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cardsync.errors import ConfigError
 from cardsync.fleet.syncml_server import MAX_MESSAGE, Reply
+from cardsync.syncml.auth import HMAC_HEADER
 
 PATH = "/syncml"
 """Where messages are posted."""
@@ -22,8 +23,9 @@ _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,6}")
 _TEXT = "text/plain; charset=utf-8"
 _LOG = logging.getLogger(__name__)
 
-Serve = Callable[[bytes, str, str, str], Reply]
-"""Answers a body, its content type, the query of the URL, and the address that it came from."""
+Serve = Callable[[bytes, str, str, str, str | None], Reply]
+"""Answers a body, its content type, the query of the URL, the address that it came from, and its
+`x-syncml-hmac`."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,7 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             query, origin = self.path.partition("?")[2], str(self.client_address[0])
             kind = self.headers.get("Content-Type", "")
-            reply = self.server.serve(body, kind, query, origin)
+            mac = self.headers.get(HMAC_HEADER)
+            if mac is not None:
+                mac = mac.encode("latin-1").decode(errors="replace")
+            reply = self.server.serve(body, kind, query, origin, mac)
         except Exception:  # noqa: BLE001  # whatever it is, the peer gets an answer
             _LOG.exception("a message could not be served")
             reply = Reply(500, _TEXT, b"internal error\n")

@@ -32,6 +32,7 @@ MAX_MESSAGE = 1 << 20
 _SESSIONS = 4096
 _STRANGERS = 256  # devices that have not shown who they are; they displace nobody else
 _LONGEST_NAME = 1024  # characters of what a device calls itself
+_NONCE = 12  # octets
 _UNSUPPORTED = 415
 _TEXT = "text/plain; charset=utf-8"
 _FORMERLY = {
@@ -85,10 +86,11 @@ class _Session:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How a message came: the query of its URL, the address of its sender."""
+    """How a message came: the query of its URL, the address of its sender, its MAC."""
 
     query: str
     origin: str
+    beside: auth.Proof | None
 
     def goes_on(self, session: _Session) -> bool:
         """Say whether who sends this may go on with a session: who has its key.
@@ -149,12 +151,18 @@ class SyncmlServer:
         self._strangers: OrderedDict[str, _Device] = OrderedDict()
 
     def serve(
-        self, body: bytes, content_type: str, query: str | None = "", origin: str = ""
+        self,
+        body: bytes,
+        content_type: str,
+        query: str | None = "",
+        origin: str = "",
+        mac: str | None = None,
     ) -> Reply:
         """Serve one message. `query` is that of the URL: it carries our key of the session.
 
         It is None where the carrier has no URL: then the key stands in the target of the message.
-        `origin` is the address that the message came from, where that is known.
+        `origin` is the address that the message came from, where that is known, `mac` what came
+        beside it as `x-syncml-hmac`.
 
         Another content type is answered 415 of HTTP, and 400 what is no SyncML message at all.
         """
@@ -167,7 +175,7 @@ class SyncmlServer:
         if len(message.header.source.uri) > _LONGEST_NAME:
             return Reply(400, _TEXT, b"the name of the device is too long\n")
         target = message.header.target.uri.partition("?")[2]
-        way = _Way(target if query is None else query, origin)
+        way = _Way(target if query is None else query, origin, auth.mac_proof(mac, body))
         with self._lock:
             octets = self._serve(message, fingerprint(body), kind, way)
         return Reply(200, told, octets)
@@ -203,6 +211,7 @@ class SyncmlServer:
             ),
             authenticate=lambda proof, _device: self._authenticate(device, proof),
             config=self._config(message, content_type, device, session),
+            beside=way.beside,
         )
         if response.state.digest == digest:  # else it was out of turn: nothing has changed
             self._keep(device, replace(session, state=response.state, reply=response.octets))
@@ -276,23 +285,26 @@ class SyncmlServer:
         )
 
     def _authenticate(self, device: _Device, proof: auth.Proof | None) -> auth.AuthResult:
-        """Compare with the password; a nonce serves once."""
+        """Compare with the password; a nonce is good for one success."""
         users = self._settings.users
         if not users:
             return auth.AuthResult(ok=True, identity="")
-        nonce, device.nonce = device.nonce, secrets.token_bytes(12)
+        nonce = device.nonce
+        device.nonce = nonce or secrets.token_bytes(_NONCE)
         scheme = proof.scheme if proof else self._settings.scheme
-        is_digest = scheme is auth.Scheme.MD5
-        challenge = auth.Challenge(scheme, device.nonce if is_digest else b"")
+        is_digest = scheme is not auth.Scheme.BASIC
         known = users.get(proof.user) if proof else None
         # A digest over no nonce could be one that somebody has seen and repeats.
         fresh = not is_digest or bool(nonce)
         matches = proof is not None and proof.matches(known or b"", nonce)
         if proof is None or known is None or not matches or not fresh:
-            return auth.AuthResult(ok=False, challenge=challenge)
-        return auth.AuthResult(
-            ok=True, identity=proof.user, challenge=challenge if is_digest else None
-        )
+            asked = auth.Challenge(scheme, device.nonce if is_digest else b"")
+            return auth.AuthResult(ok=False, challenge=asked)
+        if not is_digest:
+            return auth.AuthResult(ok=True, identity=proof.user)
+        device.nonce = secrets.token_bytes(_NONCE)
+        challenge = auth.Challenge(scheme, device.nonce)
+        return auth.AuthResult(ok=True, identity=proof.user, challenge=challenge)
 
 
 def _bound(devices: OrderedDict[str, _Device], newest: str, most: int) -> None:

@@ -63,7 +63,7 @@ class Endpoint:
                 body,
                 content_type,
                 scope["query_string"].decode("latin-1"),
-                None if mac is None else mac.decode("latin-1"),
+                None if mac is None else mac.decode(errors="replace"),
             )
         except _Refused as refusal:
             reply, headers = refusal.reply, (*refusal.headers, (b"connection", b"close"))

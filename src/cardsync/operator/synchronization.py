@@ -90,7 +90,8 @@ class Synchronization:
         try:
             with self._database.transaction() as connection:
                 now = self._clock()
-                exchange = _Exchange(connection, self._cards, now, message, self._accounts, mac)
+                beside = auth.mac_proof(mac, body)
+                exchange = _Exchange(connection, self._cards, now, message, self._accounts, beside)
                 return exchange.run(body, codec.media_type(content_type), query)
         except psycopg.DataError:  # a NUL, or half a surrogate pair, in one of its names
             return Reply(400, _TEXT, b"a character that no name may have\n")
@@ -106,7 +107,7 @@ class _Exchange:
         now: datetime,
         message: Message,
         accounts: Accounts,
-        mac: str | None,
+        beside: auth.Proof | None,
     ) -> None:
         self._connection = connection
         self._cards = cards
@@ -114,9 +115,8 @@ class _Exchange:
         self._message = message
         self._header = message.header
         self._accounts = accounts
-        self._mac = mac
-        self._body = b""
-        self._name = _device_name(message, mac)
+        self._beside = beside
+        self._name = _device_name(message, beside)
         self._device = 0
         self._known = False
         self._key = ""
@@ -126,7 +126,7 @@ class _Exchange:
 
     def run(self, body: bytes, content_type: str, query: str | None) -> Reply:
         """Serve the message, or give the reply that it got before."""
-        self._body, digest = body, fingerprint(body)
+        digest = fingerprint(body)
         devices.lock(self._connection, self._header.source.uri)
         session = self._session(digest, query)
         if session and (session.message, session.digest) == (self._header.msg_id, digest):
@@ -139,6 +139,7 @@ class _Exchange:
             open_datastore=lambda _, name: self._open(name),
             authenticate=self._authenticate,
             config=self._config(content_type),
+            beside=self._beside,
         )
         if response.state.identity is None:
             self._connection.rollback()  # a stranger leaves nothing behind
@@ -196,13 +197,12 @@ class _Exchange:
 
     def _authenticate(self, proof: auth.Proof | None, device: str) -> auth.AuthResult:
         """Judge what was shown: a card's token under the device's name, or a user's password."""
-        if proof is None and self._mac is None:
+        if proof is None:
             return _REFUSED
-        scheme = proof.scheme if proof else auth.Scheme.MAC
-        user = proof.user if proof else auth.hmac_user(self._mac or "")
+        scheme, user = proof.scheme, proof.user
         challenge = self._challenge(scheme, user, device)
         try:
-            identity = self._judge(proof, user, device, challenge)
+            identity = self._judge(proof, device, challenge)
         except PeerError:
             return auth.AuthResult(ok=False, challenge=challenge)
         if not self._known:
@@ -223,19 +223,13 @@ class _Exchange:
         known = self._device if self._known else None
         return auth.Challenge(scheme, self._accounts.nonce(self._connection, user, device, known))
 
-    def _judge(
-        self, proof: auth.Proof | None, user: str, device: str, challenge: auth.Challenge
-    ) -> str:
+    def _judge(self, proof: auth.Proof, device: str, challenge: auth.Challenge) -> str:
         """Say who it is; raises `PeerError`."""
-        if proof is None:
-            value, nonce = self._mac or "", challenge.nonce
-            self._accounts.check_message(self._connection, value, user, nonce, self._body)
-            return user
         password = _card_password(proof, device)
         if password is not None:
             return self._by_token(password)
         self._accounts.check(self._connection, proof, challenge.nonce)
-        return user
+        return proof.user
 
     def _by_token(self, password: bytes) -> str:
         try:
@@ -315,13 +309,11 @@ def _anchor(now: datetime) -> str:
     return base64.urlsafe_b64encode(milliseconds.to_bytes(4, "big")).decode().rstrip("=")
 
 
-def _device_name(message: Message, mac: str | None) -> str:
+def _device_name(message: Message, beside: auth.Proof | None) -> str:
     """Name a device; one that shows a user's password is that user's own."""
     name = message.header.source.uri
-    if mac is not None and message.header.cred is None:
-        return f"{auth.hmac_user(mac)}: {name}"
     try:
-        proof = auth.proof(message.header)
+        proof = auth.proof(message.header) or beside
     except PeerError:
         return name
     if proof is None or _card_password(proof, name) is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import md5
 
-from cardsync.errors import PeerError
+from cardsync.errors import LocalError, PeerError
 from cardsync.syncml.elements import Chal, Cred, Meta, SyncHdr, Version
 from cardsync.syncml.status import StatusCode
 
@@ -25,7 +25,7 @@ _HMAC_FIELD = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))\s*(?:,|$)')
 class Scheme(Enum):
     """How the password is shown; the value is the type of a Cred or a Chal.
 
-    A MAC stands beside the message, never in a Cred: a server alone asks for it.
+    A MAC stands beside the message, never in a Cred, and is that of one message alone.
     """
 
     BASIC = "syncml:auth-basic"
@@ -35,7 +35,7 @@ class Scheme(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What we show to a peer: user name, password octets, the nonce it gave us last (MD5)."""
+    """What we show to a peer: user name, password octets, the nonce it gave us last."""
 
     scheme: Scheme
     user: str
@@ -45,21 +45,26 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a peer showed: `secret` is the password itself (BASIC) or a digest of it (MD5).
+    """What a peer showed: `secret` is the password itself (BASIC) or a digest of it.
 
-    `user` is empty where the peer left it out; with MD5 it is the LocName of the Source.
+    `user` is empty where the peer left it out; with MD5 it is the LocName of the Source. A
+    MAC is base64, and `body` the message that it stands beside.
     """
 
     scheme: Scheme
     user: str
     secret: bytes = field(repr=False)
     version: Version = Version.V1_2
+    body: bytes = field(default=b"", repr=False)
 
     def matches(self, password: bytes, nonce: bytes = b"") -> bool:
         """Compare with the password that we know, in constant time."""
         if self.scheme is Scheme.BASIC:
             return hmac.compare_digest(password, self.secret)
-        expected = digest(self.user, password, nonce, self.version)
+        if self.scheme is Scheme.MAC:
+            expected = _hmac(self.user, password, nonce, self.body)
+        else:
+            expected = digest(self.user, password, nonce, self.version)
         return hmac.compare_digest(expected, self.secret)
 
 
@@ -100,7 +105,10 @@ def credential(account: Account, version: Version, *, terse: bool = False) -> Cr
 
     `terse` leaves out of a basic one what WBXML may do without: the type, which is the default,
     and base64, which "MUST" be in the "clear-text, XML representation". Clause 6, Cred.
+    Raises LocalError for a MAC.
     """
+    if account.scheme is Scheme.MAC:
+        raise LocalError("a MAC stands beside the message, not in it")
     if account.scheme is Scheme.BASIC:
         shown = account.user.encode() + b":" + account.password
         if terse:
@@ -150,8 +158,6 @@ def read_challenge(chal: Chal) -> Challenge:
     Some old servers give a nonce as it is, and no Format with it.
     """
     scheme, nonce = _scheme(chal.meta), (chal.meta.next_nonce or "").encode()
-    if scheme is Scheme.MAC:
-        raise PeerError("we show no MAC", answer=StatusCode.NOT_SUPPORTED)
     try:
         return Challenge(scheme, _base64(nonce))
     except PeerError:
@@ -161,26 +167,24 @@ def read_challenge(chal: Chal) -> Challenge:
 
 
 def write_hmac(account: Account, body: bytes) -> str:
-    """Give the value of the transport's `x-syncml-hmac` for a message of ours."""
+    """Give the value of the transport's `x-syncml-hmac` for a message of ours.
+
+    Raises LocalError for a user whose name cannot stand in quotes.
+    """
+    if '"' in account.user or not account.user.isprintable():
+        raise LocalError("a user's name beside a message is visible and has no quotes")
     mac = _hmac(account.user, account.password, account.nonce, body).decode()
     return f'algorithm=MD5, username="{account.user}", mac={mac}'
 
 
-def hmac_user(value: str) -> str:
-    """Read the user's name from the header of a message; nothing is checked."""
-    return _hmac_fields(value).get("username", "")
-
-
-def check_hmac(value: str, password: bytes, nonce: bytes, body: bytes) -> str:
-    """Check the header of a message and give its user name. Raises PeerError (answer 401)."""
+def mac_proof(value: str | None, body: bytes) -> Proof | None:
+    """Read the `x-syncml-hmac` of a message, if any; another algorithm matches no password."""
+    if value is None:
+        return None
     fields = _hmac_fields(value)
-    user, mac = fields.get("username", ""), fields.get("mac", "")
-    expected = _hmac(user, password, nonce, body)
-    if fields.get("algorithm", "MD5").upper() != "MD5":
-        raise PeerError("HMAC algorithm is not MD5", answer=StatusCode.UNAUTHORIZED)
-    if not hmac.compare_digest(expected, mac.encode()):
-        raise PeerError("HMAC does not match", answer=StatusCode.UNAUTHORIZED)
-    return user
+    ours = fields.get("algorithm", "MD5").upper() == "MD5"
+    shown = fields.get("mac", "").encode() if ours else b""
+    return Proof(Scheme.MAC, fields.get("username", ""), shown, body=body)
 
 
 def _hmac_fields(value: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ from enum import IntEnum
 from cardsync.errors import PeerError
 from cardsync.syncml import codec, description
 from cardsync.syncml.answering import answers, refuse, unfinished_object
-from cardsync.syncml.auth import Account
+from cardsync.syncml.auth import Account, Proof, mac_proof
 from cardsync.syncml.correspondence import Correspondence
 from cardsync.syncml.elements import (
     Alert,
@@ -83,6 +83,7 @@ class ClientSession:
         self._owed: Owed = deque()
         self._alerts: dict[tuple[int, int], Replica] = {}
         self._outbox: bytes | None = None
+        self.mac: str | None = None  # what goes beside the message given last: x-syncml-hmac
         self._sent = self._received = self._trips = 0
         self._initialize()
 
@@ -106,6 +107,7 @@ class ClientSession:
         octets, self._outbox = self._outbox, None
         if octets is not None:
             self._sent += len(octets)
+            self.mac = self._line.mac(octets)
         return octets
 
     def events(self) -> list[Event]:
@@ -134,18 +136,18 @@ class ClientSession:
         """Break off at once: no answer is awaited any more."""
         self._finish(StatusCode.CANCELLED)
 
-    def receive_data(self, octets: bytes) -> None:
-        """Take the server's answer to the message sent last."""
+    def receive_data(self, octets: bytes, mac: str | None = None) -> None:
+        """Take the server's answer to the message sent last, and its `x-syncml-hmac`."""
         self._received += len(octets)
         self._trips += 1
         try:
-            self._take(codec.decode(octets, self._config.content_type))
+            self._take(codec.decode(octets, self._config.content_type), mac_proof(mac, octets))
         except PeerError as exc:
             self._finish(exc.answer or StatusCode.BAD_REQUEST)
 
     # --- what the server says ---------------------------------------------------------------
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, beside: Proof | None) -> None:
         refused = self._line.take(message)
         if self._trips > MAX_ROUND_TRIPS:
             raise PeerError("a server that never ends", answer=StatusCode.BAD_REQUEST)
@@ -156,7 +158,7 @@ class ClientSession:
         if refused:
             self._finish(refused.code)
             return
-        status, code = self._line.judge(message)
+        status, code = self._line.judge(message, beside)
         self._owed.append(status)
         for command in message.commands:
             if code and not isinstance(command, Status):
@@ -391,10 +393,8 @@ class ClientSession:
         return any(replica.waits for replica in self._living())
 
     def _named(self, ours: Location | None, theirs: Location | None) -> Replica | None:
-        for replica in self._living():
-            if replica.is_named(ours, theirs):
-                return replica
-        return None
+        named = (each for each in self._living() if each.is_named(ours, theirs))
+        return next(named, None)
 
     def _living(self) -> Sequence[Replica]:
         return [replica for replica in self._replicas if replica.alive]

@@ -30,12 +30,16 @@ class Correspondence:
         self.msg_id = 0
         self._config = config
         self.account = config.account
+        if self.account and self.account.scheme is auth.Scheme.MAC and not config.beside:
+            self.account = replace(self.account, scheme=auth.Scheme.MD5)
         self._challenged = False
         self._is_terse = config.terse and is_wbxml(config.content_type)
         self.is_server_terse = False
         """It leaves out of a Status what its reference says already."""
         self._is_known = False
         self._knows_server = config.authenticate is None
+        self._is_sealed = False
+        """The server has shown a MAC, and owes one with each message."""
         self._refusals = self._redirections = 0
         self._limit = config.max_msg_size
 
@@ -44,7 +48,7 @@ class Correspondence:
         self.msg_id += 1
         config, account = self._config, self.account
         cred, name = None, None
-        if account and not self._is_known:
+        if account and not self._is_known and account.scheme is not auth.Scheme.MAC:
             cred = auth.credential(account, config.version, terse=self._is_terse)
         if account and account.scheme is auth.Scheme.MD5:
             name = account.user  # a digest does not tell it
@@ -58,6 +62,12 @@ class Correspondence:
             meta=Meta(max_msg_size=config.max_msg_size) if self.msg_id == 1 else None,
         )
         return Letter(header, config.content_type, self._limit, singly=config.plain)
+
+    def mac(self, octets: bytes) -> str | None:
+        """Give what goes beside a message, if anything: by 212 the server asks for no more."""
+        if self.account and self.account.scheme is auth.Scheme.MAC and not self._is_known:
+            return auth.write_hmac(self.account, octets)
+        return None
 
     def take(self, message: Message) -> Status | None:
         """Take the header of an answer; give the Status by which our message was refused."""
@@ -101,22 +111,29 @@ class Correspondence:
 
     def _take_challenge(self, chal: Chal) -> None:
         challenge = auth.read_challenge(chal)
+        if challenge.scheme is auth.Scheme.MAC and not self._config.beside:
+            raise PeerError("nothing goes beside a message", answer=StatusCode.NOT_SUPPORTED)
         if self.account:
             self.account = replace(self.account, scheme=challenge.scheme, nonce=challenge.nonce)
 
-    def judge(self, message: Message) -> tuple[Status, int]:
+    def judge(self, message: Message, beside: auth.Proof | None) -> tuple[Status, int]:
         """Answer a header; with it the code by which all else is refused, or 0.
 
-        Raises PeerError where the server shows what it is in vain, again and again.
+        `beside` is the MAC of the message. Raises PeerError where the server shows what it is in
+        vain, again and again, or where a message lacks the MAC that those before it had.
         """
         header, authenticate = message.header, self._config.authenticate
         code, chal = int(StatusCode.OK), None
-        if authenticate and (header.cred or not self._knows_server):
-            shown = auth.proof(header)
+        if authenticate and (header.cred or beside or self._is_sealed or not self._knows_server):
+            shown = beside if self._is_sealed else auth.proof(header) or beside
             result = authenticate(shown, header.source.uri)
             code = StatusCode.UNAUTHORIZED if shown else StatusCode.MISSING_CREDENTIALS
-            code = StatusCode.AUTHENTICATED if result.ok else code
+            if self._is_sealed and not result.ok:
+                raise PeerError("a message that is not the server's", answer=code)
             self._knows_server = result.ok
+            self._is_sealed |= result.ok and shown is not None and shown.scheme is auth.Scheme.MAC
+            if result.ok:  # of one message, or for the session
+                code = StatusCode.OK if self._is_sealed else StatusCode.AUTHENTICATED
             self._refusals += not result.ok
             chal = auth.write_challenge(result.challenge) if result.challenge else None
         if self._refusals == _TRIES:

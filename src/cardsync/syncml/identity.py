@@ -29,30 +29,46 @@ _TRIES = 3
 
 def credential(state: ServerState, account: auth.Account | None, version: Version) -> Cred | None:
     """Show our account until the client trusts us, as its last challenge asks."""
+    shown = _shown(state, account)
+    if shown is None or shown.scheme is auth.Scheme.MAC:
+        return None
+    return auth.credential(shown, version)
+
+
+def mac(state: ServerState, account: auth.Account | None, octets: bytes) -> str | None:
+    """Give what goes beside a reply where our account is shown by a MAC."""
+    shown = _shown(state, account)
+    if shown is None or shown.scheme is not auth.Scheme.MAC:
+        return None
+    return auth.write_hmac(shown, octets)
+
+
+def _shown(state: ServerState, account: auth.Account | None) -> auth.Account | None:
     if account is None or state.is_trusted or state.challenges >= _TRIES:
         return None
     if state.scheme:
         nonce = base64.b64decode(state.nonce)
         account = replace(account, scheme=auth.Scheme(state.scheme), nonce=nonce)
-    return auth.credential(account, version)
+    return account
 
 
 def answered(state: ServerState, status: Status) -> ServerState:
     """Take what the client says of our header; what it has refused with it is said again."""
     if status.code == StatusCode.AUTHENTICATED:
         return replace(state, is_trusted=True)
-    if status.code not in (StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS):
-        return state
     try:
         challenge = auth.read_challenge(status.chal) if status.chal else None
     except PeerError:
         challenge = None
+    if challenge:  # with success, too: what is to be shown with the next message
+        nonce = base64.b64encode(challenge.nonce).decode()
+        state = replace(state, scheme=challenge.scheme.value, nonce=nonce)
+    if status.code not in (StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS):
+        return state
     return replace(
         state,
         is_trusted=False,
         challenges=state.challenges + 1,
-        scheme=challenge.scheme.value if challenge else state.scheme,
-        nonce=base64.b64encode(challenge.nonce).decode() if challenge else state.nonce,
         alerted=0,
         asked_devinf=False,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from cardsync.errors import PeerError
 from cardsync.syncml import auth, filters
 from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
@@ -139,6 +140,8 @@ class Replica:
         """Take the server's answer to our Alert."""
         if status.chal and self.account and not self._challenged:
             challenge = auth.read_challenge(status.chal)
+            if challenge.scheme is auth.Scheme.MAC:
+                raise PeerError("a MAC for a database", answer=StatusCode.NOT_SUPPORTED)
             self.account = replace(self.account, scheme=challenge.scheme, nonce=challenge.nonce)
             self._challenged = self.is_asked = not succeeded(status.code)
             if self.is_asked:

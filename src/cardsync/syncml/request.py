@@ -83,8 +83,8 @@ class ClientConfig:
     `put_devinf` says that the server does not know our device information yet, `get_devinf`
     that we do not know its. `authenticate` judges what the server shows of itself; without it
     nothing is asked of the server. `plain` is for servers of which nothing is known: some need in
-    a Status the names of what it answers, or see only the first item of a command. Sizes in
-    octets.
+    a Status the names of what it answers, or see only the first item of a command. `beside` says
+    that the carrier has fields beside a message, where a MAC can stand. Sizes in octets.
     """
 
     url: str
@@ -102,6 +102,7 @@ class ClientConfig:
     authenticate: auth.Authenticate | None = None
     terse: bool = False
     plain: bool = False
+    beside: bool = False
 
     def __post_init__(self) -> None:
         if self.version is not Version.V1_2 and any(each.filter for each in self.databases):

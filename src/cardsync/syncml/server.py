@@ -16,7 +16,7 @@ reply is owed, and goes in the next one before all else.
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth, description
@@ -38,24 +38,15 @@ from cardsync.syncml.elements import (
     SyncHdr,
 )
 from cardsync.syncml.events import Authenticated, Event, Finished, PeerDescribed
-from cardsync.syncml.identity import answered, heading, judge
+from cardsync.syncml.identity import answered, heading, judge, mac
 from cardsync.syncml.kinds import HEARD, kind_of
 from cardsync.syncml.letter import Letter, Owed
-from cardsync.syncml.server_config import MAX_MESSAGES, OpenDatastore, ServerConfig
+from cardsync.syncml.server_config import MAX_MESSAGES, OpenDatastore, Response, ServerConfig
 from cardsync.syncml.serving import Databases
 from cardsync.syncml.state import Phase, ServerState
 from cardsync.syncml.status import StatusCode
 
 __all__ = ["Authenticate", "OpenDatastore", "Response", "ServerConfig", "respond", "unreadable"]
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """The next state, the octets of the reply, and what happened."""
-
-    state: ServerState
-    octets: bytes
-    events: tuple[Event, ...] = ()
 
 
 def respond(
@@ -66,8 +57,9 @@ def respond(
     open_datastore: OpenDatastore,
     authenticate: Authenticate,
     config: ServerConfig,
+    beside: auth.Proof | None = None,
 ) -> Response:
-    """Serve one message, of which `digest` is the `state.fingerprint`.
+    """Serve one message, of which `digest` is the `state.fingerprint`, `beside` the MAC.
 
     None for a state begins a session, and so does a message 1 that is not the one known. A
     reply whose state does not have the digest has changed nothing, and is not to be stored.
@@ -83,8 +75,10 @@ def respond(
         return turn.refuse(StatusCode.MOVED_PERMANENTLY, config.moved)
     if config.busy:
         return turn.refuse(StatusCode.IN_PROGRESS)
-    if turn.authenticate(authenticate):
+    if turn.authenticate(authenticate, beside):
         turn.serve()
+    elif state.is_sealed:  # somebody else's, or changed on the way: nothing happened
+        return replace(turn.close(digest), state=state)
     return turn.close(digest)
 
 
@@ -128,31 +122,34 @@ class _Turn:
         self._answer_header(code, items=items)
         letter = self._begin_letter()
         letter.pay(self._owed)
-        return Response(self._state, letter.encode(final=True))
+        octets = letter.encode(final=True)
+        return Response(self._state, octets, mac=mac(self._state, self._config.account, octets))
 
-    def authenticate(self, authenticate: Authenticate) -> bool:
+    def authenticate(self, authenticate: Authenticate, beside: auth.Proof | None) -> bool:
         """Answer the header; a client that we do not know has every command refused.
 
-        Whom we know already shows himself in vain: some clients do so in every message.
+        Whom we know already shows himself in vain: some clients do so in every message. A MAC is
+        that of one message, and who has shown one owes it with each.
         """
-        header = self._request.header
-        if self._state.identity is not None:
+        header, sealed = self._request.header, self._state.is_sealed
+        if self._state.identity is not None and not sealed:
             self._answer_header(StatusCode.OK)
             return True
         try:
-            shown = auth.proof(header)
+            shown = beside if sealed else auth.proof(header) or beside
         except PeerError as exc:
             return self._reject(exc.answer or StatusCode.UNAUTHORIZED, None)
         result = authenticate(shown, header.source.uri)
         if not result.ok:
             code = StatusCode.UNAUTHORIZED if shown else StatusCode.MISSING_CREDENTIALS
             return self._reject(code, result.challenge)
-        self._state = replace(self._state, identity=result.identity)
-        self._events.append(Authenticated(result.identity))
-        if shown is None and result.challenge is None:
-            self._answer_header(StatusCode.OK)
-        else:
-            self._answer_header(StatusCode.AUTHENTICATED, result.challenge)
+        sealed = shown is not None and shown.scheme is auth.Scheme.MAC
+        if self._state.identity is None:
+            self._events.append(Authenticated(result.identity))
+        self._state = replace(self._state, identity=result.identity, is_sealed=sealed)
+        for_now = sealed or (shown is None and result.challenge is None)
+        code = StatusCode.OK if for_now else StatusCode.AUTHENTICATED
+        self._answer_header(code, result.challenge)
         return True
 
     def _reject(self, code: int, challenge: auth.Challenge | None) -> bool:
@@ -313,7 +310,8 @@ class _Turn:
             owed=tuple(owed),
         )
         octets = letter.encode(final=final, no_resp=self._silent)
-        return Response(state, octets, (*self._events, *self._databases.events))
+        shown = mac(self._state, self._config.account, octets)
+        return Response(state, octets, (*self._events, *self._databases.events), shown)
 
     def _go_on(self, letter: Letter) -> bool:
         """Write what is ours to say; True if our package ends with this message."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cardsync.syncml import auth, incoming
 from cardsync.syncml.datastore import ServerDatastore
 from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.events import Event
 from cardsync.syncml.state import ServerState
 
 MAX_MESSAGES = 20_000
@@ -49,3 +50,13 @@ class ServerConfig:
     moved: str | None = None
     plain: bool = False
     guard: Guard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a server answers: next state, octets, what happened, the `x-syncml-hmac`, if any."""
+
+    state: ServerState
+    octets: bytes
+    events: tuple[Event, ...] = ()
+    mac: str | None = None

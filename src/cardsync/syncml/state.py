@@ -91,7 +91,8 @@ class ServerState:
     `max_msg_size` is the client's, 0 where it gave none. `owed` is what the last reply had no
     room for, `alerted` counts our Alerts. The client has met our own credentials with
     `challenges`, the last one of a `scheme` and a `nonce`, until we are trusted. `has_asked`
-    says that credentials of a database were asked for.
+    says that credentials of a database were asked for, `is_sealed` that the client owes a MAC
+    with each message.
     """
 
     session_id: str
@@ -113,6 +114,7 @@ class ServerState:
     nonce: str = field(default="", repr=False)
     is_trusted: bool = False
     has_asked: bool = False
+    is_sealed: bool = False
 
     @classmethod
     def begin(cls, header: SyncHdr) -> "ServerState":

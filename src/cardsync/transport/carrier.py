@@ -7,7 +7,7 @@ Nothing is tried twice: whether a message may be sent again is known to the sess
 goes wrong is a `CarrierError`, whose `kind` tells the session what is worth doing about it.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import Enum
 from typing import Protocol, Self, TypeAlias, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
@@ -59,6 +59,16 @@ class Carrier(Protocol):
 
         Raises `CarrierError` for whatever address and peer do.
         """
+
+
+@runtime_checkable
+class Headed(Carrier, Protocol):
+    """A carrier that brings fields beside a message, by their names in lower case."""
+
+    def exchange_beside(
+        self, url: str, content_type: str, body: bytes, fields: Mapping[str, str]
+    ) -> tuple[str, bytes, Mapping[str, str]]:
+        """Do as `exchange` does; give the answer's fields, too."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ What goes wrong is a `CarrierError`. TLS certificates are verified, always.
 import email.utils
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -75,13 +75,25 @@ class HttpCarrier:
 
         Raises `CarrierError` and nothing else for whatever the address and the server do.
         """
+        return self.exchange_beside(url, content_type, body, {})[:2]
+
+    def exchange_beside(
+        self, url: str, content_type: str, body: bytes, fields: Mapping[str, str]
+    ) -> tuple[str, bytes, Mapping[str, str]]:
+        """Do as `exchange` does, with header fields beside the message both ways, in UTF-8."""
+        headers = {name.encode(): value.encode() for name, value in fields.items()}
+        headers[b"Content-Type"] = content_type.encode()
         self._deadline.start(self._timeout)
         try:
             with self._client.stream(
-                "POST", url, content=body, headers={"Content-Type": content_type}
+                "POST",
+                url,
+                content=body,
+                headers=headers,
             ) as response:
                 self._check(response)
-                return response.headers.get("Content-Type", ""), self._read(response)
+                told = response.headers
+                return told.get("Content-Type", ""), self._read(response), told
         except httpcore.TimeoutException as exc:
             detail = f"no whole answer within {self._timeout:g} s"
             raise CarrierError(Failure.TIMED_OUT, detail) from exc

@@ -56,12 +56,6 @@ class Accounts:
         if not proof.matches(self._password(connection, proof.user), nonce):
             raise PeerError("user or password is wrong", answer=_UNAUTHORIZED)
 
-    def check_message(
-        self, connection: Connection, value: str, user: str, nonce: bytes, body: bytes
-    ) -> None:
-        """Do the same with the `x-syncml-hmac` of a message."""
-        auth.check_hmac(value, self._password(connection, user), nonce, body)
-
     def nonce(self, connection: Connection, user: str, device: str, number: int | None) -> bytes:
         """Give the nonce with which a device's next digest is made; it is text."""
         taken = 0 if number is None else devices.proofs(connection, number)
