@@ -75,6 +75,34 @@ def test_folder_is_synchronized(url: str, tmp_path: Path) -> None:
         assert {"a.txt": "from the client", "b.txt": "from the server"} == found
 
 
+def test_some_items(tmp_path: Path) -> None:
+    """A query keeps the rest at the server; without it everything is compared again, and comes."""
+    for name, town in (("bo", "Wien"), ("ann", "Graz")):
+        (tmp_path / "server").mkdir(exist_ok=True)
+        card = f"BEGIN:VCARD\r\nN:{name}\r\nADR:{town}\r\nEND:VCARD\r\n"
+        (tmp_path / "server" / f"{name}.vcf").write_text(card)
+    folder, cards = tmp_path / "client", ["--content-type", "text/x-vcard"]
+    source = open_source(f"cards={tmp_path / 'server'}", "text/x-vcard")
+    server = SyncmlServer([source], Settings())
+    with serving(server.serve) as url:
+        ask = ["sync", url, *cards, f"cards={folder}"]
+        some = run(*ask, "--filter", "cards=ADR&iEQ;wien")
+        found = [path.name for path in folder.iterdir()]
+        every = run(*ask, "--allow-slow")
+        fields = run(*ask, "--filter", "cards=(ADR)")
+        other = run(*ask, "--filter", "notes=N&EQ;x")
+        old = run(*ask, "--filter", "cards=N&EQ;x", "--protocol", "1.1")
+
+    assert (0, 0) == (some.returncode, every.returncode)
+    assert 1 == len(found)
+    assert "Wien" in (folder / found[0]).read_text()
+    assert 2 == len([*folder.iterdir()])
+    assert (2, 2, 2) == (fields.returncode, other.returncode, old.returncode)
+    assert "--filter cards=(ADR): no comparison" in fields.stderr
+    assert "of a database named" in other.stderr
+    assert "1.2" in old.stderr
+
+
 @pytest.mark.parametrize("way", ["wsp", "connectionless", "obex", "gateway"])
 def test_other_carriers(tmp_path: Path, way: str) -> None:
     """By WSP in both modes, as if by a gateway, and by OBEX; the server tells where. R-52."""

@@ -116,7 +116,8 @@ def session(
     """Begin a session of a device."""
     number = str(operator.served + 1)
     settings = {"device_id": IMEI, "session_id": number, "target": "devman"} | settings
-    request = DatabaseRequest(store, settings.pop("target"), kind, f"anchor-{number}")
+    target, query = settings.pop("target"), settings.pop("filter", "")
+    request = DatabaseRequest(store, target, kind, f"anchor-{number}", filter=query)
     return ClientSession(
         ClientConfig(
             url=URL,
@@ -177,6 +178,26 @@ def test_changes_of_both_sides(operator: Operator) -> None:
     assert sorted(store.items().values()) == contents(operator)
     assert Parameter("./Ext/Operator", "x").encode() in store.items().values()
     assert 4 == len(store.items())
+
+
+def test_device_asks_for_some(operator: Operator) -> None:
+    """A query over records keeps back what the operator added; without it that comes."""
+    store = device(applications(3))
+    run(operator, session(operator, store, REFRESH))
+    with operator.database.transaction() as connection:
+        ours = PostgresDatastore(connection, place(operator), operator.now)
+        ours.put("a", Parameter("./Ext/Operator", "x").encode())
+        ours.put("b", Parameter("./DevInfo/Other", "y").encode())
+    some = run(operator, session(operator, store, filter="P&CON;/Ext/"))
+    between = len(store.items())
+    again = run(operator, session(operator, store, filter="P&CON;/Ext/"))
+    every = run(operator, session(operator, store))
+
+    assert (200, 200, 200) == (some.status, again.status, every.status)
+    assert (True, False, True) == (some.slow, again.slow, every.slow)
+    assert (4, 2) == (between, again.round_trips)
+    assert sorted(store.items().values()) == contents(operator)
+    assert 5 == len(store.items())
 
 
 def place(operator: Operator, name: str = IMEI) -> Place:

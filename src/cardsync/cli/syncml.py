@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from enum import Enum
 from pathlib import Path
@@ -13,41 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from cardsync.errors import ConfigError
+from cardsync.errors import ConfigError, PeerError
 
 if TYPE_CHECKING:
     from cardsync.fleet.carriers import Settings as CarrierSettings
     from cardsync.fleet.syncml_client import Order
     from cardsync.fleet.syncml_http import HttpServer
     from cardsync.syncml import auth
-    from cardsync.syncml.events import DatabaseResult, SessionResult
+    from cardsync.syncml.events import SessionResult
     from cardsync.terminal.databases.sources import Source
 
 app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is_help=True)
 
 _PASSWORD = "CARDSYNC_SYNCML_PASSWORD"  # noqa: S105  # the name of a variable
 _USERS = "CARDSYNC_SYNCML_USERS"
-
-_HINTS: Final = {
-    101: "The server is busy; try again later.",
-    214: "Broken off; the next synchronization goes on.",
-    400: "The server did not understand, or has begun anew; try again, perhaps with --xml.",
-    401: "Name or password of user {user} are wrong; see --user.",
-    403: "If it would have deleted (nearly) everything: --allow-emptying, here or there.",
-    404: "The server has no database {database}; ask who runs it for the names.",
-    406: "The server does not offer this; another --type or --protocol may do.",
-    407: "The server wants to know who you are: --user NAME:PASSWORD.",
-    409: "An item was edited meanwhile; synchronize once more.",
-    412: "The server has not answered everything; synchronize once more.",
-    413: "An item is too large for the other side, or for --max-message; the others went.",
-    415: "An item is of a type that the other side does not take; see --content-type.",
-    420: "No room is left, here or at the server.",
-    500: "The server has failed; who runs it finds the reason in its log.",
-    503: "The server is busy; try again later.",
-    508: "The server has lost what was agreed. --type slow, or --allow-slow, compares all.",
-    510: "An item could not be written; may the folder be written to, here and at the server?",
-    513: "The server speaks another version; try --protocol 1.1 or 1.0.",
-}
 """What a person can do, by the status of a session."""
 
 _CARRIER_HINTS: Final[dict[int | str, str]] = {
@@ -82,6 +61,10 @@ Connectionless = Annotated[bool, typer.Option("--connectionless", help="WSP in d
 Authorities = Annotated[str, typer.Option(help="PEM of those whose certificates are trusted.")]
 AllowSlow = Annotated[
     bool, typer.Option("--allow-slow", help="Compare everything where the server asks for it.")
+]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option("--filter", metavar="DATABASE=QUERY", help="Ask for some items: N&iCON;bo."),
 ]
 
 
@@ -211,13 +194,13 @@ def sync(
     gateway: Gateway = "",
     connectionless: Connectionless = False,
     authorities: Authorities = "",
+    wanted: Filters = None,
 ) -> None:
     """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
     from cardsync.fleet.carriers import Settings  # noqa: PLC0415  # fast --help
     from cardsync.fleet.syncml_client import Order  # noqa: PLC0415
     from cardsync.syncml import codec, elements  # noqa: PLC0415
     from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
-    from cardsync.transport.wsp_client import LARGEST_UNIT  # noqa: PLC0415
 
     order = Order(
         url,
@@ -226,16 +209,45 @@ def sync(
         codec.XML if xml else codec.WBXML,
         _account(user, password_file, scheme),
         device,
-        min(max_message, LARGEST_UNIT) if connectionless else max_message,
+        _largest(max_message, connectionless=connectionless),
         SafetyStop(allow_slow, allow_emptying),
+        _filters(wanted or [], databases, protocol),
     )
     way = Settings(gateway, authorities, timeout)
     _end(_run(order, databases, content_type, way, connectionless=connectionless), user)
 
 
+def _largest(octets: int, *, connectionless: bool) -> int:
+    """Limit a message to what goes in datagrams, if it goes in datagrams."""
+    from cardsync.transport.wsp_client import LARGEST_UNIT  # noqa: PLC0415  # fast --help
+
+    return min(octets, LARGEST_UNIT) if connectionless else octets
+
+
+def _filters(wanted: list[str], databases: list[str], protocol: Protocol) -> dict[str, str]:
+    """Read what is asked of each database."""
+    from cardsync.syncml.filters import Query  # noqa: PLC0415  # fast --help
+
+    if wanted and protocol is not Protocol.V1_2:
+        raise ConfigError(f"--filter needs SyncML 1.2, not --protocol {protocol.value}")
+    filters = {}
+    for each in wanted:
+        name, _, query = each.partition("=")
+        if name not in {database.partition("=")[0] for database in databases}:
+            raise ConfigError(f"--filter {each}: DATABASE=QUERY is expected, of a database named")
+        try:
+            Query.decode(query)
+        except PeerError as exc:
+            raise ConfigError(f"--filter {each}: {exc}; such as N&iCON;bo is expected") from exc
+        filters[name] = query
+    return filters
+
+
 def _end(result: "SessionResult", user: str | None) -> NoReturn:
     """Say how it went, and end."""
-    print("\n".join((*_summary(result), *_hints(result, user))))
+    from cardsync.cli.syncml_report import hints, summary  # noqa: PLC0415  # fast --help
+
+    print("\n".join((*summary(result), *hints(result, user))))
     sys.exit(0 if result.ok else 1)
 
 
@@ -296,7 +308,6 @@ def show(
     secrets: Annotated[bool, typer.Option("--secrets", help="Show credentials too.")] = False,
 ) -> None:
     """Show recorded messages as readable trees."""
-    from cardsync.errors import PeerError  # noqa: PLC0415
     from cardsync.syncml import show as shown  # noqa: PLC0415  # fast --help
 
     bad = False
@@ -365,35 +376,3 @@ def _account(user: str | None, path: Path | None, scheme: Scheme) -> "auth.Accou
     elif not colon:
         raise ConfigError(f"--user {user}: a password is expected behind a colon or in {_PASSWORD}")
     return auth.Account(auth.Scheme[scheme.name], name, password.encode())
-
-
-def _summary(result: "SessionResult") -> Iterable[str]:
-    """Say what went each way, and how it ended."""
-    from cardsync.syncml.status import words  # noqa: PLC0415
-
-    for each in result.databases:
-        yield _line(each)
-    yield (
-        f"{words(result.status)}: {result.round_trips} round trips, {result.octets_sent} octets "
-        f"sent, {result.octets_received} received"
-    )
-
-
-def _hints(result: "SessionResult", user: str | None) -> Iterable[str]:
-    """Say what a person can do where something has failed."""
-    hint = _HINTS.get(result.status)
-    if hint:
-        missing = [each.database for each in result.databases if each.status == result.status]
-        yield hint.format(database=", ".join(missing), user=(user or "").partition(":")[0])
-
-
-def _line(each: "DatabaseResult") -> str:
-    from cardsync.syncml.status import words  # noqa: PLC0415
-
-    ways = [
-        f"{way} {counts.added} added, {counts.replaced} replaced, {counts.deleted} deleted"
-        for way, counts in (("sent", each.sent), ("received", each.received))
-    ]
-    kind = each.performed.name.lower().replace("_", "-")
-    failed = f"; {each.failed} failed" if each.failed else ""
-    return f"{each.database}: {kind}: {'; '.join(ways)}{failed}; {words(each.status)}"

@@ -1,8 +1,8 @@
 """A stand-alone SyncML client: databases of this machine with a server, over a carrier."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from cardsync.fleet.syncml_describe import MANUFACTURER, describe
@@ -31,7 +31,7 @@ Tell = Callable[[int, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What shall be synchronized, and how. Sizes in octets."""
+    """What shall be synchronized, and how. Sizes in octets; `filters` are queries by database."""
 
     url: str
     kind: AlertCode = AlertCode.TWO_WAY
@@ -41,6 +41,7 @@ class Order:
     device_id: str | None = None
     max_msg_size: int = 65536
     stop: SafetyStop = CLOSED
+    filters: Mapping[str, str] = field(default_factory=dict)
 
 
 def synchronize(
@@ -170,7 +171,9 @@ class _Client:
     def request(self, *, resume: bool) -> DatabaseRequest:
         """Say what is asked."""
         left = self.interrupted if resume else None
-        return DatabaseRequest(self._store, self.source.name, self._order.kind, self._anchor, left)
+        name, order = self.source.name, self._order
+        asked = order.filters.get(name, "")
+        return DatabaseRequest(self._store, name, order.kind, self._anchor, left, filter=asked)
 
 
 def _device(source: Source) -> str:
