@@ -11,13 +11,16 @@ import pytest
 
 from cardsync.errors import ConfigError
 from cardsync.fleet.syncml_client import Order, synchronize
+from cardsync.fleet.syncml_doors import beside
 from cardsync.fleet.syncml_http import PATH, HttpServer
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import auth, codec
 from cardsync.syncml.elements import AlertCode, Version
 from cardsync.terminal.databases.sources import Source, open_source
 from cardsync.transport.carrier import CarrierError, Failure
+from cardsync.transport.doors import Doors
 from cardsync.transport.http import HttpCarrier
+from cardsync.transport.obex_client import ObexCarrier
 
 USERS = {"u": b"secret", "ü": b"secret"}
 BASIC, MD5 = auth.Scheme.BASIC, auth.Scheme.MD5
@@ -90,6 +93,22 @@ def test_versions_and_representations(
     order = replace(two.order, version=version, content_type=content_type, account=account)
 
     assert [200, 200] == [two.sync(order), two.sync(order)]
+    assert "one" == (two.home / "s" / "a.txt").read_text()
+
+
+@pytest.mark.parametrize("scheme", [BASIC, MD5, auth.Scheme.MAC])
+def test_user_by_obex(two: Two, scheme: auth.Scheme) -> None:
+    """Without an address of HTTP the key of the session goes with the target of the message.
+
+    OBEX has no fields beside a message: where a MAC is wished for, a digest is shown.
+    """
+    account = auth.Account(scheme, "u", b"secret")
+    with beside(Doors(obex=("127.0.0.1", 0)), two.server.serve) as (url,):
+        order = Order(url, account=account)
+        with ObexCarrier() as carrier:
+            codes = [synchronize(order, [two.client], carrier).status for _ in range(2)]
+
+    assert [200, 200] == codes
     assert "one" == (two.home / "s" / "a.txt").read_text()
 
 

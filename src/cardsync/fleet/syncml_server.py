@@ -263,7 +263,7 @@ class SyncmlServer:
             content_type=content_type,
             next_anchor=self._anchor(),
             # Some devices name the server by no URL; they will come back to where they are.
-            resp_uri=f"{ours}?s={session.key}" if ours.lower().startswith("http") else None,
+            resp_uri=f"{ours}?s={session.key}" if "://" in ours else None,
             devinf=describe(version, ours, "server", self._sources.values()),
             peer_known=device.described,
             before=device.last(session),
