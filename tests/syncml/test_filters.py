@@ -27,6 +27,7 @@ from cardsync.syncml.record import CONTENT_TYPE as RECORD
 from cardsync.syncml.record import Application, Parameter
 from cardsync.syncml.state import ServerState
 from syncml.pair import Pair
+from syncml.test_resume import break_off
 from syncml.test_server import Wire
 
 BOTH = pytest.mark.parametrize("content_type", [codec.WBXML, codec.XML])
@@ -325,6 +326,25 @@ def test_session_of_many_messages() -> None:
     assert result.round_trips > 20
     assert 42 == len(two.client.items())
     assert {"Wien"} == set(towns(two).values())
+
+
+@pytest.mark.parametrize("town", ["Wien", "Graz"])
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 6])
+def test_broken_session_goes_on(town: str, after: int) -> None:
+    """With the same filter it goes on where it was; with another one nothing of that is missed."""
+    two = pair(codec.WBXML, "ADR&EQ;Wien")
+    for number in range(20):
+        two.store.put(f"x{number}", card(f"x{number}" * 60, "Wien" if number % 2 else "Graz"))
+    first, then = two.client_config, pair(codec.WBXML, f"ADR&EQ;{town}").client_config
+    two.client_config = lambda config: replace(first(config), max_msg_size=1400)
+    left = break_off(two, AlertCode.SLOW, after, reply_lost=False)
+    before = len(two.client.items())
+    two.client_config = lambda config: replace(then(config), max_msg_size=1400)
+
+    assert two.sync(AlertCode.SLOW, resume=left).ok
+    all_of_it = [data for data in two.store.items().values() if town.encode() in data]
+    assert set(all_of_it) <= set(two.client.items().values())
+    assert len(two.client.items()) == (12 if town == "Wien" else before + 11)
 
 
 def test_filter_of_an_old_version() -> None:

@@ -31,10 +31,10 @@ def read(data: bytes, content_type: str) -> dict[str, tuple[str, ...]]:
     text = data.decode(errors="replace")
     kind = _plain(content_type)
     pairs = _of_lines(text) if kind in _LINES else _of_record(text) if kind == CONTENT_TYPE else ()
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found[name.upper()] = (*found.get(name.upper(), ()), value)
-    return found
+        found.setdefault(name.upper(), []).append(value)
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def _plain(content_type: str) -> str:
@@ -48,11 +48,18 @@ def _of_lines(text: str) -> Iterator[tuple[str, str]]:
         head, colon, value = line.partition(":")
         name, *parameters = head.split(";")
         if any(_QUOTED_PRINTABLE in each.upper() for each in parameters):
-            while value.endswith("="):  # the value goes on in the next line
-                value = value[:-1] + next(lines, "")
-            value = a2b_qp(value.encode()).decode(errors="replace")
+            value = a2b_qp(_whole(value, lines).encode()).decode(errors="replace")
         if colon:
             yield name.rpartition(".")[2], _ESCAPED.sub(_unescaped, value)
+
+
+def _whole(value: str, following: Iterator[str]) -> str:
+    """Read on while a line ends with "=": the value goes on in the next one."""
+    pieces = [value]
+    while pieces[-1].endswith("="):
+        pieces[-1] = pieces[-1][:-1]
+        pieces.append(next(following, ""))
+    return "".join(pieces)
 
 
 def _unescaped(found: re.Match[str]) -> str:
