@@ -75,13 +75,14 @@ class Day:
         self.ended = 0
 
     def run(self) -> None:
-        """Let the day go by."""
+        """Let the day go by; it begins with the first of its power-ons."""
         self.switch_on()
         for minute in range(DAY // 60 - 1):
             self.there.poll(2)
             for kind, times in EVENTS_A_DAY.items():
                 every = max(1, -(-24 * 60 // times))
-                if minute % every == every // 2:
+                first = every if kind is EventKind.PROFILE_DOWNLOAD else 0
+                if minute >= first and minute % every == every // 2:
                     self.happen(kind)
             self.end()
 
