@@ -126,16 +126,25 @@ class Day:
 
 @contextmanager
 def counted_writes() -> Iterator[Counter[str]]:
-    """Count how often each place of the memory is written: once an instruction at most."""
+    """Count how often each place of the memory is written: once an instruction at most.
+
+    What an instruction does in a transaction of its own, as a secured packet, is part of it.
+    """
     counted: Counter[str] = Counter()
+    depth = 0
 
     @contextmanager
     def counting(self: Memory) -> Iterator[None]:
-        before = dict(self._cells)
-        with transaction(self):
-            yield
+        nonlocal depth
+        before, depth = dict(self._cells), depth + 1
+        try:
+            with transaction(self):
+                yield
+        finally:
+            depth -= 1
         now = self._cells
-        counted.update([name for name in {*before, *now} if before.get(name) != now.get(name)])
+        if not depth:
+            counted.update([name for name in {*before, *now} if before.get(name) != now.get(name)])
 
     with pytest.MonkeyPatch.context() as patch:
         transaction = Memory.transaction

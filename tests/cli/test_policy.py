@@ -379,7 +379,7 @@ def test_json(tmp_path: Path, events: Path) -> None:
     assert [{"what": f"{tmp_path}: cannot be read: Is a directory"}] == checked[2]["faults"]
     assert (compiled["octets"], compiled["sha256"]) == (565, example().digest().hex())
     assert compiled.items() <= checked[1].items()
-    assert (565, 4.3, "regular") == (
+    assert (565, 2.4, "regular") == (
         bounded["octets"], bounded["years"], bounded["rules"][1]["rule"],
     )  # fmt: skip
     assert len(events.read_text().splitlines()) == len(explained)
