@@ -71,9 +71,15 @@ def test_generation_rises_with_each_change() -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [b"", b"CSMEM", b"PSMEM1", b"CSMEM1\x05ab", b"CSMEM1\x01a\0\0\5x"]
+    "image", [b"", b"CSMEM", b"PSMEM2", b"CSMEM2\x05ab", b"CSMEM2\x01a\0\0\5x"]
 )
 def test_no_image(image: bytes) -> None:
     """Other octets are refused."""
     with pytest.raises(PeerError):
         Memory.decode(image)
+
+
+def test_image_of_another_version() -> None:
+    """It is refused as what it is, before a cell of it is read."""
+    with pytest.raises(PeerError, match="another version"):
+        Memory.decode(b"CSMEM1\x01a\0\0\1x")

@@ -11,7 +11,8 @@ from typing import Self
 from cardsync.errors import PeerError
 from cardsync.octets.reader import Reader
 
-_MAGIC = b"CSMEM1"
+_MAGIC = b"CSMEM2"
+"""Ends with the version of what the cells hold: another one is refused, not half understood."""
 
 
 class Memory:
@@ -68,7 +69,10 @@ class Memory:
     def decode(cls, image: bytes) -> Self:
         """Read an image; raise `PeerError` if it is none."""
         reader, memory = Reader(image), cls()
-        if reader.octets(len(_MAGIC)) != _MAGIC:
+        magic = reader.octets(len(_MAGIC))
+        if magic[:-1] == _MAGIC[:-1] and magic != _MAGIC:
+            raise PeerError("the memory image is one of another version of cardsync")
+        if magic != _MAGIC:
             raise PeerError("these octets are no memory image of a card")
         while len(reader):
             name = reader.octets(reader.uint8()).decode("utf-8", "replace")

@@ -51,7 +51,8 @@ def read_image(path: Path) -> Memory:
         return Memory.decode(path.read_bytes())
     except (OSError, PeerError) as exc:
         raise ConfigError(
-            f"{path}: no memory image of a card can be read: {exc}; personalise a card first"
+            f"{path}: no memory image of a card can be read: {exc}; personalise a card first "
+            "(in the demo: --reset)"
         ) from exc
 
 

@@ -262,7 +262,6 @@ class _Demo:
         status = said.fields["status"]
         how = f"signal {-status}" if status < 0 else f"status {status}"
         words = "" if status < 0 else f": {self._stage.last_words(said.process)}"
-        return (
-            f"{_NOTHING[said.process]} ended in the middle ({how}){words}. "
-            "Nothing is lost: run the demo again and it goes on"
-        )
+        # Status 2 is something to be put right first, and its words say what.
+        more = "" if status == 2 else ". Nothing is lost: run the demo again and it goes on"
+        return f"{_NOTHING[said.process]} ended in the middle ({how}){words}{more}"

@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
-
 from cardsync.errors import LocalError, PeerError
 from cardsync.octets.reader import Reader
 from cardsync.octets.semi import swapped, unswapped
 from cardsync.ota.application import APPLICATION_TAR
+from cardsync.ota.derivation import derive
 from cardsync.ota.packet import Integrity, Proof, SecurityLevel, Spi
 from cardsync.ota.security import Algorithm, Key, KeySet
 from cardsync.ota.session import ReceivingEntity, SendingEntity
@@ -168,27 +166,10 @@ def _name(value: bytes) -> str:
 def derive_report_keys(key_set: KeySet) -> KeySet:
     """Derive the keys of reports from a key set; `LocalError` for a single DES key."""
     kic, kid = (
-        Key(Algorithm.AES, _derive(key.octets, label))
+        Key(Algorithm.AES, derive(key.octets, label))
         for key, label in zip((key_set.kic, key_set.kid), _LABELS, strict=True)
     )
     return KeySet(key_set.number, kic, kid)
-
-
-def _derive(key: bytes, label: bytes) -> bytes:
-    if len(key) not in (16, 24, 32):
-        raise LocalError(f"a key of {len(key)} octets is too weak to derive from")
-    derivation = KBKDFCMAC(
-        algorithm=AES,
-        mode=Mode.CounterMode,
-        length=16,
-        rlen=4,
-        llen=4,
-        location=CounterLocation.BeforeFixed,
-        label=label,
-        context=b"",
-        fixed=None,
-    )
-    return derivation.derive(key)
 
 
 def secure_report(report: Report, key_set: KeySet, counter: int) -> bytes:

@@ -11,9 +11,9 @@ from typing import Self
 
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
-from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 
 from cardsync.errors import LocalError, PeerError
+from cardsync.ota.derivation import derive
 
 TOKEN_LENGTH = 30
 PAGE_TARGET = "one-time page"
@@ -37,20 +37,7 @@ def derive_token_key(kid_key: bytes) -> bytes:
     touched, and the derived key is as strong as the 112 bits that it has. A single DES key
     raises `LocalError`: it can be searched.
     """
-    if len(kid_key) not in (16, 24, 32):
-        raise LocalError(f"a key of {len(kid_key)} octets is too weak to derive from")
-    derivation = KBKDFCMAC(
-        algorithm=AES,
-        mode=Mode.CounterMode,
-        length=16,
-        rlen=4,
-        llen=4,
-        location=CounterLocation.BeforeFixed,
-        label=_KEY_LABEL,
-        context=b"",
-        fixed=None,
-    )
-    return derivation.derive(kid_key)
+    return derive(kid_key, _KEY_LABEL)
 
 
 @dataclass(frozen=True, slots=True)
