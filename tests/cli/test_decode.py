@@ -401,6 +401,7 @@ def test_ten_thousand_lines() -> None:
     assert seconds < 15
 
 
+NOTIFICATION = "11" * 16 + "0308000000001703737276106000000704 63617264".replace(" ", "")
 SEEDS = {
     "command": (DISPLAY_TEXT, REQUEST),
     "response": ("8103012180820282818301008D020441",),
@@ -410,6 +411,7 @@ SEEDS = {
     "sms": ("040B911346610089F60000208062917314480CC8F71D14969741F977FD07", "0000"),
     "packet": (PACKET, PROOF),
     "syncml": ("02A4016A0045C65A0001",),
+    "notification": (NOTIFICATION, f"170603CEAF85{NOTIFICATION}"),
 }
 
 

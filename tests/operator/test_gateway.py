@@ -19,7 +19,7 @@ from cardsync.fleet.smsc import Account, Smsc
 from cardsync.fleet.smsc_queues import Fault, Leg
 from cardsync.operator import campaigns, outbox, proofs
 from cardsync.operator.content import UNKNOWN, Content
-from cardsync.operator.gateway import Gateway, MessageCentre
+from cardsync.operator.gateway import Gateway
 from cardsync.operator.journal import journal_since
 from cardsync.operator.outbox import Order, Row, State
 from cardsync.operator.proofs import Arrival
@@ -29,6 +29,7 @@ from cardsync.operator.store.seal import MasterKey
 from cardsync.ota.application import APPLICATION_TAR, ApplicationImage, Trigger
 from cardsync.ota.packet import ResponseStatus
 from cardsync.transport import sms
+from cardsync.transport.message_centre import MessageCentre
 from cardsync.transport.smpp import Pdu
 from cardsync.transport.smpp_bodies import Address, DeliverSm, DeliverSmResp, SubmitSm, SubmitSmResp
 from cardsync.transport.smpp_errors import BindRefused
@@ -767,7 +768,8 @@ def test_7_lost_proof_of_an_installation(play: Callable[..., None]) -> None:
 CHILD = """
 import asyncio, sys
 from datetime import UTC, datetime, timedelta
-from cardsync.operator.gateway import Gateway, MessageCentre
+from cardsync.operator.gateway import Gateway
+from cardsync.transport.message_centre import MessageCentre
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Database
 from cardsync.operator.store.seal import MasterKey

@@ -35,6 +35,7 @@ class Kind(Enum):
     SMS = "sms"
     PACKET = "packet"
     SYNCML = "syncml"
+    NOTIFICATION = "notification"
 
 
 Hex = Annotated[
@@ -65,7 +66,8 @@ def decode(
 
     KIND is apdu (of either direction), command (from D0 on), response (the data of TERMINAL
     RESPONSE), envelope (the data of ENVELOPE), profile (TERMINAL PROFILE), sms (a TPDU), packet
-    (of TS 102 225, from its length or its user data header on) or syncml (WBXML or XML).
+    (of TS 102 225, from its length or its user data header on), syncml (WBXML or XML) or
+    notification (by which a SyncML server asks a device to begin; bare, or in its push).
 
     Example: cardsync decode command D0 0D 8103012180 82028102 8D020441
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cardsync.cli import decode_packet, decode_sms
+from cardsync.cli import decode_packet, decode_push, decode_sms
 from cardsync.cli.decode_tree import clause
 from cardsync.errors import CardsyncError, PeerError, ShortInput
 from cardsync.octets import tlv
@@ -158,6 +158,11 @@ def _packet(octets: bytes, keys: Sequence[KeySet]) -> Decoded:
     return Decoded(found.packet, found.octets, found.inside)
 
 
+def _notification(octets: bytes, _: Sequence[KeySet]) -> Decoded:
+    found, head = decode_push.notification(octets)
+    return Decoded(found, head + found.digest + found.trigger())
+
+
 def _syncml(octets: bytes, _: Sequence[KeySet]) -> Decoded:
     kind = codec.XML if octets.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else codec.WBXML
     found = codec.decode(octets, kind)
@@ -173,6 +178,7 @@ KINDS: dict[str, tuple[Read, str]] = {
     "sms": (_sms, "TS 23.040 clause 9.2"),
     "packet": (_packet, "TS 102 225 clause 5"),
     "syncml": (_syncml, "OMA SyncML Representation 1.2 clause 6"),
+    "notification": (_notification, "OMA DS Notification 1.2 clause 5"),
 }
 """How each kind is read, and the clause that says how it is written."""
 

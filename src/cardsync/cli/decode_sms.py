@@ -8,7 +8,7 @@ not its report, comes first.
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from cardsync.cli import decode_packet
+from cardsync.cli import decode_packet, decode_push
 from cardsync.errors import CardsyncError, PeerError
 from cardsync.octets import text
 from cardsync.octets.semi import unswapped
@@ -77,7 +77,7 @@ def tpdu(octets: bytes) -> Tpdu:
 
 
 def inside(found: Tpdu, centre: bytes, keys: Sequence[KeySet]) -> Inside:
-    """Give what is in a short message: the centre's number, the text, the secured packet."""
+    """Give what is in a short message: centre, text, secured packet, pushed content."""
     told: list[tuple[str, object]] = []
     if centre[1:]:
         told.append(("centre", unswapped(centre[2:])))
@@ -87,7 +87,7 @@ def inside(found: Tpdu, centre: bytes, keys: Sequence[KeySet]) -> Inside:
     alphabet = sms.alphabet(coding)
     if alphabet is not Alphabet.OCTETS and user_data.data:
         told.append(("text", _text(user_data.data, alphabet)))
-    return (*told, *_packet(user_data, keys))
+    return (*told, *_packet(user_data, keys), *decode_push.inside(user_data))
 
 
 def _content(found: Tpdu) -> tuple[UserData | None, int]:

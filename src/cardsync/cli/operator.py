@@ -1,7 +1,6 @@
 """`cardsync operator`: the operator's side of the network."""
 
 import asyncio
-import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cardsync.cli import keeping, lines
+from cardsync.cli.addresses import SMPP_PASSWORD, host_and_port, message_centre
 from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cardsync.operator.gateway import MessageCentre
     from cardsync.operator.server import Background, Certificate, Operator
+    from cardsync.transport.message_centre import MessageCentre
 
 app = typer.Typer(help="The network operator: SyncML, cards, campaigns.", no_args_is_help=True)
 
@@ -25,7 +25,6 @@ _JOURNAL_SECONDS = 0.05
 _USUAL_REPORTS = 9000
 _IMAGE_VERSION = (1, 0)
 _IMAGE_MACHINE = 1
-_PASSWORD = "CARDSYNC_SMPP_PASSWORD"  # noqa: S105  # the name of a variable
 
 
 @app.callback()
@@ -48,7 +47,7 @@ _ReportsDescriptor = Annotated[
     int | None, typer.Option("--reports-fd", help="A listening socket in place of that.")
 ]
 _Smsc = Annotated[
-    str | None, typer.Option(help=f"HOST:PORT of the message centre; password in {_PASSWORD}.")
+    str | None, typer.Option(help=f"HOST:PORT of the message centre; password in {SMPP_PASSWORD}.")
 ]
 _SystemId = Annotated[str, typer.Option(help="Who we are to the message centre.")]
 _Number = Annotated[str, typer.Option(help="Our number, to which cards answer.")]
@@ -106,7 +105,7 @@ def serve(
     from cardsync.operator import server  # noqa: PLC0415  # fast --help
     from cardsync.transport.doors import Doors  # noqa: PLC0415
 
-    centre = None if smsc is None else _centre(smsc, system_id, number)
+    centre = None if smsc is None else message_centre(smsc, system_id, number)
     listening = _listen(reports, reports_fd)
     taken = "[]" if cards is None else _read(cards)
     wish = _Wish(
@@ -150,24 +149,6 @@ def _certificate(chain: Path | None, key: Path | None) -> "Certificate | None":
     return Certificate(chain, key)
 
 
-def _centre(address: str, system_id: str, number: str) -> "MessageCentre":
-    """Read HOST:PORT; the password comes from the environment, which is in no process list."""
-    from cardsync.operator.gateway import MessageCentre  # noqa: PLC0415
-
-    host, port = _host_and_port("--smsc", address, 2775)
-    password = os.environ.get(_PASSWORD, "")
-    if not password:
-        raise ConfigError(f"--smsc: the password of the message centre is expected in {_PASSWORD}")
-    return MessageCentre(host, port, system_id, password, number)
-
-
-def _host_and_port(option: str, address: str, usual: int) -> tuple[str, int]:
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit()):
-        raise ConfigError(f"{option} {address}: HOST:PORT is expected, such as 127.0.0.1:{usual}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def _listen(reports: str | None, descriptor: int | None) -> socket.socket | None:
     """Listen for reports before anything else is started: what cannot be is said at once."""
     from cardsync.operator import listener  # noqa: PLC0415
@@ -178,7 +159,7 @@ def _listen(reports: str | None, descriptor: int | None) -> socket.socket | None
         return inherited
     if reports is None:
         return None
-    return listener.listen(*_host_and_port("--reports", reports, _USUAL_REPORTS))
+    return listener.listen(*host_and_port("--reports", reports, _USUAL_REPORTS))
 
 
 def _where(listening: socket.socket | None) -> str:

@@ -40,6 +40,7 @@ from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Connection, Database
 from cardsync.ota.packet import ResponseStatus
 from cardsync.ota.session import ProofOfReceipt, SendingEntity
+from cardsync.transport.message_centre import MessageCentre
 from cardsync.transport.smpp_bodies import ESM_UDHI, Address, DeliverSm, SubmitSm
 from cardsync.transport.smpp_client import SmppClient
 from cardsync.transport.smpp_codes import CommandStatus, Npi, Ton, status_name
@@ -71,21 +72,6 @@ _PERMANENT = {
     CommandStatus.ESME_RINVDSTNPI,
     CommandStatus.ESME_RINVEXPIRY,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class MessageCentre:
-    """Where to bind, and the operator's `number`, to which cards send their proofs.
-
-    `rate` is short messages a second at most.
-    """
-
-    host: str
-    port: int
-    system_id: str
-    password: str = field(repr=False)
-    number: str
-    rate: float = 1000.0
 
 
 @dataclass(frozen=True, slots=True)

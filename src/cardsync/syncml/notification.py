@@ -38,6 +38,9 @@ from cardsync.syncml.status import StatusCode
 VERSION: Final = 12
 """The version in tenths: 1.2."""
 
+MEDIA_TYPE: Final = "application/vnd.syncml.ds.notification"
+"""What it travels as where a media type is told."""
+
 CONTENT_TYPES: Final = {
     "text/plain": 0x03,
     "text/x-vcalendar": 0x06,
@@ -105,7 +108,7 @@ class Notification:
 
     def encode(self, password: bytes, nonce: bytes) -> bytes:
         """Write it with the digest over the password and the nonce that the client knows."""
-        trigger = self._trigger()
+        trigger = self.trigger()
         return _digest(self.server, password, nonce, trigger) + trigger
 
     @classmethod
@@ -135,7 +138,7 @@ class Notification:
         if not hmac.compare_digest(expected, self.digest):
             raise PeerError("digest does not match", answer=StatusCode.UNAUTHORIZED)
 
-    def _trigger(self) -> bytes:
+    def trigger(self) -> bytes:
         """Write all but the digest."""
         flags = self.interaction << 1 | self.by_server
         head = VERSION << 46 | flags << 43 | self.session_id

@@ -30,6 +30,7 @@ class Iei(IntEnum):
     """Information element identifiers that we use. TS 23.040 clause 9.2.3.24."""
 
     CONCATENATED = 0x00
+    PORTS_16 = 0x05  # clause 9.2.3.24.4
     CONCATENATED_16 = 0x08
     COMMAND_PACKET = 0x70  # CPI of TS 31.115 clause 4.2
     RESPONSE_PACKET = 0x71  # RPI of TS 31.115 clause 4.4
@@ -45,6 +46,19 @@ class InformationElement:
     def encode(self) -> bytes:
         """Give the octets."""
         return bytes([self.identifier, len(self.value)]) + self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports of 16 bits: to which application, from which. TS 23.040 clause 9.2.3.24.4."""
+
+    destination: int
+    source: int
+
+    def element(self) -> InformationElement:
+        """Give the information element."""
+        octets = self.destination.to_bytes(2, "big") + self.source.to_bytes(2, "big")
+        return InformationElement(Iei.PORTS_16, octets)
 
 
 COMMAND_HEADER = (InformationElement(Iei.COMMAND_PACKET),)
@@ -131,6 +145,15 @@ class UserData:
         return found[-1] if found else None
 
     @property
+    def ports(self) -> Ports | None:
+        """To which application it goes, or None; an element of another length is ignored."""
+        element = self.element(Iei.PORTS_16)
+        if element is None or len(element.value) != 4:
+            return None
+        octets = element.value
+        return Ports(int.from_bytes(octets[:2], "big"), int.from_bytes(octets[2:], "big"))
+
+    @property
     def concatenation(self) -> Concatenation | None:
         """Which segment this is, or None.
 
@@ -162,17 +185,20 @@ def segment(
     reference: int,
     *,
     wide: bool = False,
+    in_each: tuple[InformationElement, ...] = (),
 ) -> tuple[UserData, ...]:
     """Cut octets into the user data of one or more short messages.
 
     Only the first carries `header_elements`, behind its concatenation element (TS 31.115
-    clause 4.3); every further one the concatenation element alone. `reference` is 0 to 255, or
-    to 65535 where `wide`. Raises `LocalError` beyond 255 segments.
+    clause 4.3); every further one that element alone, and every one those `in_each`, as ports
+    must be (TS 23.040 clause 9.2.3.24.4). `reference` is 0 to 255, or to 65535 where `wide`.
+    Raises `LocalError` beyond 255 segments.
     """
-    whole = UserData(user_data, header_elements)
+    whole = UserData(user_data, (*in_each, *header_elements))
     if whole.length() <= LARGEST_OCTETS:
         return (whole,)
-    head = 1 + len(Concatenation(0, 1, 1, wide).element().encode())
+    around = (Concatenation(0, 1, 1, wide).element(), *in_each)
+    head = 1 + sum(len(element.encode()) for element in around)
     first = LARGEST_OCTETS - head - sum(len(element.encode()) for element in header_elements)
     step = LARGEST_OCTETS - head
     cuts = [0, *range(first, len(user_data), step), len(user_data)]
@@ -184,6 +210,7 @@ def segment(
             user_data[start:end],
             (
                 Concatenation(reference, total, number, wide).element(),
+                *in_each,
                 *(header_elements if number == 1 else ()),
             ),
         )
