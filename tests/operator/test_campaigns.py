@@ -286,6 +286,31 @@ def test_a_policy_that_is_under_way_is_followed_by_the_new_one(card: Database) -
     assert [POLICY_1, POLICY_2] == owed(card)
 
 
+def test_a_policy_whose_proof_was_lost_may_run(card: Database) -> None:
+    """A card may have a policy from the moment that it leaves, whatever is known of it. R-45."""
+    may = []
+
+    def look() -> None:
+        with card.transaction() as connection:
+            may.append(campaigns.may_have_policy(connection, ICCID))
+
+    want(card)
+    look()
+    answer(card)
+    look()
+    with card.transaction() as connection:
+        (row,) = outbox.claim(connection, NOW)
+        outbox.assign(connection, row, 9)
+    look()
+    with card.transaction() as connection:
+        data = CompactResponse(len(decode_compact(row.data)), 0x9000).encode()
+        campaigns.settle(connection, replace(row, counter=9), proof(OK, data), NOW)
+    look()
+
+    assert [False, False, True, True] == may
+    assert state(card).is_complete
+
+
 def test_a_parameter_is_a_message(card: Database) -> None:
     """R-22: one parameter changes without a new policy, and what was wanted before stays."""
     want(card, parameters={"interval": "12 h"})

@@ -4,6 +4,7 @@ An operator with its own PostgreSQL, a message centre, a terminal that reads thi
 `cardsync demo --once`, once, again, and with a process killed in the middle.
 """
 
+import json
 import os
 import re
 import shutil
@@ -13,8 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -195,6 +199,47 @@ def test_killed_operator(home: Path, tmp_path: Path, number: int) -> None:
 
     again = finish(start(demo), demo, tmp_path / "again")
 
+    assert (0, True) == (again.status, "\nequal\n" in again.output), again.output
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    """Refuses whatever it is sent."""
+
+    def do_POST(self) -> None:
+        """Read the message and refuse it."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_error(405)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def stranger_on(port: int) -> Iterator[None]:
+    """Serve HTTP on a port where somebody served before."""
+    with ThreadingHTTPServer(("127.0.0.1", port), _Stranger) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_killed_operator_comes_back_elsewhere(home: Path, tmp_path: Path) -> None:
+    """Its port is taken meanwhile, and whether the card has its policy it never heard (R-02, R-22).
+
+    The card is told the new address and to synchronize once more: nobody waits for its next try.
+    """
+    demo = home / "elsewhere"
+    process = start(demo, "--max-message", "1024")
+    operator = operator_of(process)
+    wait_for_messages(demo / "mobile" / "messages", 1)
+    os.kill(operator, signal.SIGKILL)
+    finish(process, demo, tmp_path / "killed")
+    with stranger_on(json.loads((demo / "ports.json").read_text())["http"]):
+        again = finish(start(demo), demo, tmp_path / "again")
+
+    assert "using ports" in again.output
     assert (0, True) == (again.status, "\nequal\n" in again.output), again.output
 
 

@@ -244,7 +244,7 @@ class _Wish:
         }
         for iccid in running.cards.iccids():
             with running.database.transaction() as connection:
-                had = campaigns.content(connection, iccid).known.policy is not None
+                had = campaigns.may_have_policy(connection, iccid)
                 owed = campaigns.want(
                     connection,
                     iccid,

@@ -130,6 +130,14 @@ def content(connection: Connection, iccid: str) -> CardContent:
     return CardContent(Content.read(row[0]), Content.read(row[1]), row[2])
 
 
+def may_have_policy(connection: Connection, iccid: str) -> bool:
+    """Say whether a policy may run in a card: one that it has, or that has left for it."""
+    if content(connection, iccid).known.policy is not None:
+        return True
+    under_way = [row for row in outbox.unfinished(connection, iccid) if row.may_have_arrived]
+    return any(row.content and Content.read(row.content).policy for row in under_way)
+
+
 def _locked(connection: Connection, iccid: str) -> CardContent:
     """Give the same; nobody else changes it before the transaction ends."""
     connection.execute("SELECT 1 FROM card_content WHERE iccid = %s FOR UPDATE", [iccid])
