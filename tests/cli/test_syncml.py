@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from cardsync.cli.syncml_report import complaints
 from cardsync.fleet.syncml_http import HttpServer, Serve
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import codec
-from cardsync.syncml.elements import Alert, Message, Put, Results, Status, Version
+from cardsync.syncml.elements import Alert, AlertCode, Message, Put, Results, Status, Version
+from cardsync.syncml.events import Authenticated, DatabaseResult, Finished, SessionResult
 from cardsync.terminal.databases.sources import open_source
 from syncml_messages import everything
 
@@ -337,3 +339,15 @@ def test_show_what_is_none(tmp_path: Path) -> None:
     assert "octets end too early" in ran.stderr
     assert "SyncBody" in ran.stdout
     assert "not shown" not in ran.stdout
+
+
+def test_complaints() -> None:
+    """The server says what failed, in a line each, whatever a device calls itself."""
+    kind = AlertCode.TWO_WAY
+    fine = DatabaseResult("notes", 200, kind, kind)
+    bad = DatabaseResult("cards", 413, kind, kind, failed=2)
+    events = [Authenticated("u"), Finished(SessionResult(413, (fine, bad)))]
+
+    (line,) = complaints("phone\n1", events)
+    assert line.startswith("phone\\n1: cards: two-way: sent 0 added")
+    assert line.endswith("; 2 failed; 413 request entity too large")

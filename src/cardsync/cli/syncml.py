@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cardsync.fleet.syncml_client import Order
     from cardsync.fleet.syncml_http import HttpServer
     from cardsync.syncml import auth
-    from cardsync.syncml.events import SessionResult
+    from cardsync.syncml.events import Event, SessionResult
     from cardsync.terminal.databases.sources import Source
 
 app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is_help=True)
@@ -140,8 +140,16 @@ def serve(
     stop, wanted = SafetyStop(True, allow_emptying), auth.Scheme[scheme.name]
     settings = Settings(_accounts(user, users), wanted, rules[rule], max_message, stop)
     sources = [open_source(each, content_type) for each in databases]
-    answer = SyncmlServer(sources, settings).serve
+    answer = SyncmlServer(sources, settings, _complain).serve
     _serve(HttpServer(host, port, answer), beside(doors, answer), sources)
+
+
+def _complain(device: str, events: "Sequence[Event]") -> None:
+    """Say on standard error what went wrong in a session, for whoever runs the server."""
+    from cardsync.cli.syncml_report import complaints  # noqa: PLC0415  # fast --help
+
+    for line in complaints(device, events):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _serve(

@@ -1,10 +1,10 @@
 """What `cardsync syncml sync` says of a session: what went each way, and what a person can do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cardsync.syncml.events import DatabaseResult, SessionResult
-from cardsync.syncml.status import words
+from cardsync.syncml.events import DatabaseResult, Event, Finished, SessionResult
+from cardsync.syncml.status import StatusCode, words
 
 _HINTS: Final = {
     101: "The server is busy; try again later.",
@@ -45,6 +45,14 @@ def hints(result: SessionResult, user: str | None) -> Iterable[str]:
     if hint:
         missing = [each.database for each in result.databases if each.status == result.status]
         yield hint.format(database=", ".join(missing), user=(user or "").partition(":")[0])
+
+
+def complaints(device: str, events: Sequence[Event]) -> Iterable[str]:
+    """Say what failed in sessions with a device, a line each; its names cannot break a line."""
+    for event in events:
+        for each in event.result.databases if isinstance(event, Finished) else ():
+            if each.status != StatusCode.OK:
+                yield repr(f"{device}: {_line(each)}")[1:-1]
 
 
 def _line(each: DatabaseResult) -> str:

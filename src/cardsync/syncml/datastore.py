@@ -200,6 +200,14 @@ class Transactional(Protocol):
 
 
 @runtime_checkable
+class Owing(Protocol):
+    """A datastore that remembers what a session had to leave out."""
+
+    def owe(self, identifiers: Sequence[str]) -> None:
+        """After a `commit`: let `changes` yield these items, by our names, in the next session."""
+
+
+@runtime_checkable
 class Guarded(Protocol):
     """A datastore with a safety stop; one that is none has no stop, and everything is allowed."""
 
@@ -211,6 +219,18 @@ class Guarded(Protocol):
 
     def size(self) -> int:
         """Count the items."""
+
+
+def agree(store: Datastore, anchors: Anchors, left_out: Sequence[str]) -> None:
+    """Keep what was agreed, but for items left out, which come again in the next session.
+
+    With a datastore that cannot remember those nothing is agreed, and everything comes again.
+    """
+    if not left_out:
+        store.commit(anchors)
+    elif isinstance(store, Owing):
+        store.commit(anchors)
+        store.owe(left_out)
 
 
 def would_empty(store: object, size: int, deleted: int) -> bool:

@@ -63,7 +63,7 @@ def result(states: Sequence[DatabaseState]) -> SessionResult:
             performed=each.kind,
             sent=each.sent,
             received=each.received,
-            failed=each.failed,
+            failed=each.missing,
         )
         for each in states
     )

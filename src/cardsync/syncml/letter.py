@@ -50,12 +50,14 @@ class Written:
     """A Sync that was written: its number, its commands, the changes that are in it whole.
 
     What is `left_out` is not in it and never will be, for the reason that the status tells.
+    `passed` is the token of the last change that is in it whole or left out; "" if there is none.
     """
 
     cmd_id: int
     commands: tuple[Carried, ...]
     whole: tuple[Change, ...]
     left_out: tuple[tuple[Change, StatusCode], ...]
+    passed: str
 
 
 @dataclass(slots=True)
@@ -129,10 +131,17 @@ class Letter:
         """Give how many octets the message can still take."""
         return self._builder.room or 0
 
-    def sync(self, sync: Sync, supply: Supply, item_type: str, address: Address) -> Written | None:
+    def sync(
+        self,
+        sync: Sync,
+        supply: Supply,
+        item_type: str,
+        address: Address,
+        most: int | None = None,
+    ) -> Written | None:
         """Fill a Sync with what fits of a supply; None if there is no room for any.
 
-        In a fresh message it always comes to something: no later one would have more room.
+        In a fresh message it always comes to something. `most` is the peer's MaxObjSize.
         """
         if self.room() < self._capacity // 4 and not supply.done and not self._is_fresh:
             return None
@@ -152,6 +161,7 @@ class Letter:
             is_fresh=self._is_fresh,
             chunks=self.header.version is not Version.V1_0,
             singly=self._singly,
+            most=most,
         )
         filling.run(supply)
         carried = [self._carry(each) for each in filling.commands()]
@@ -159,7 +169,8 @@ class Letter:
         self._builder.limit = self._limit - _LAST
         self._is_fresh = False
         self._next = number + 1 + len(carried)
-        return Written(number, tuple(carried), tuple(filling.whole), tuple(filling.left_out))
+        taken = tuple(filling.whole), tuple(filling.left_out), filling.passed
+        return Written(number, tuple(carried), *taken)
 
     def encode(self, *, final: bool, no_resp: bool = False) -> bytes:
         """Give the octets of the message; `no_resp` says in its header that none is awaited."""

@@ -129,6 +129,12 @@ class _MemoryDatastore:
         """Keep what was agreed, and what was agreed before."""
         self._agreed = (anchors, *self._agreed[:1])
 
+    def owe(self, identifiers: Sequence[str]) -> None:
+        """Count these items as changed by us just now."""
+        for row in map(self._rows.get, identifiers):
+            if row is not None:
+                row.own, row.serial = True, self._next()
+
     def _changed(self, row: _Row, since: int) -> ChangeKind | None:
         if row.serial <= since or not row.own:
             return None

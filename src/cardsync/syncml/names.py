@@ -33,5 +33,5 @@ def server_change(kind: ChangeKind, item: Item) -> Change | None:
 
 
 def plain(name: str) -> str:
-    """Give the name of a database without the "./" that some peers put before it."""
-    return name.removeprefix("./")
+    """Give the name of a database, which peers write as "db", "./db", "/db" or "db/"."""
+    return name.strip().removeprefix("./").strip("/")

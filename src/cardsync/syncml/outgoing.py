@@ -81,6 +81,7 @@ class Filling:
     for that is cut where the peer knows of chunks (1.1 and later), else it is `left_out`, as is
     what has no characters in XML: with the status for it.
     `singly` gives each item a command of its own; some old peers look at the first one only.
+    `most` is the peer's MaxObjSize in octets: a larger object is `left_out`, too, with 413.
     """
 
     def __init__(
@@ -95,7 +96,9 @@ class Filling:
         is_fresh: bool,
         chunks: bool,
         singly: bool,
+        most: int | None,
     ) -> None:
+        self.passed = ""  # the token of the last change that was taken, or left out
         self.whole: list[Change] = []
         self.left_out: list[tuple[Change, StatusCode]] = []
         self._content_type = content_type
@@ -108,6 +111,7 @@ class Filling:
         self._is_fresh = is_fresh
         self._chunks = chunks
         self._singly = singly
+        self._most = most
         self._filled: dict[tuple[int, str, int], Filled] = {}
 
     def commands(self) -> list[Filled]:
@@ -119,11 +123,13 @@ class Filling:
         while (change := supply.next) is not None:
             is_rest = supply.offset > 0
             rest = None if change.data is None else change.data[supply.offset :]
+            if self._most is not None and len(change.data or b"") > self._most:
+                self._leave_out(supply, change, StatusCode.TOO_LARGE)
+                continue
             try:
                 piece = self._encode(change, rest)
             except LocalError:
-                self.left_out.append((change, StatusCode.BAD_REQUEST))
-                supply.advance()
+                self._leave_out(supply, change, StatusCode.BAD_REQUEST)
                 continue
             if self._put(change, piece, is_rest):
                 self.whole.append(change)
@@ -138,8 +144,17 @@ class Filling:
                 self._put(change, piece, is_rest, anyway=True)
                 self.whole.append(change)
             else:
-                self.left_out.append((change, StatusCode.TOO_LARGE))
-            supply.advance()
+                self._leave_out(supply, change, StatusCode.TOO_LARGE)
+                continue
+            self._pass(supply, change)
+
+    def _leave_out(self, supply: Supply, change: Change, code: StatusCode) -> None:
+        self.left_out.append((change, code))
+        self._pass(supply, change)
+
+    def _pass(self, supply: Supply, change: Change) -> None:
+        self.passed = change.token
+        supply.advance()
 
     def _cut(self, change: Change, supply: Supply) -> None:
         """Take as much of an item as fills the message; if it is fresh, a little in any case."""

@@ -13,6 +13,7 @@ from cardsync.syncml.datastore import (
     Counting,
     Guarded,
     Mapping,
+    agree,
     would_empty,
 )
 from cardsync.syncml.elements import (
@@ -76,6 +77,7 @@ class Replica:
         self._forgotten = False
         self._size = self.store.size() if isinstance(self.store, Guarded) else 0
         self._sent = self._received = Counts()
+        self._left_out: list[tuple[Change, StatusCode]] = []
         self._failed = 0
 
     @property
@@ -219,7 +221,8 @@ class Replica:
             return
         sync = Sync(0, Location(self.target), Location(self.store.name))
         sync = replace(sync, number_of_changes=self._counted)
-        written = letter.sync(sync, self._supply, self.store.content_type, client_item)
+        kind, most = self.store.content_type, self._peer_max_obj_size or None
+        written = letter.sync(sync, self._supply, kind, client_item, most)
         if written is None:
             return
         self._counted = None  # it goes with the first
@@ -227,10 +230,8 @@ class Replica:
         self._waiting[message, written.cmd_id] = Waiting(None, 1, before)
         for each in written.commands:
             self._waiting[message, each.cmd_id] = Waiting(each.kind, each.items, before)
-        for _, code in written.left_out:
-            self._fail(code, 1)
-        if written.whole:
-            self._cursor = written.whole[-1].token
+        self._left_out += written.left_out
+        self._cursor = written.passed or self._cursor
         self.sent_all = self._supply.done
 
     def send_maps(self, letter: Letter) -> None:
@@ -343,7 +344,7 @@ class Replica:
 
     def interrupted(self) -> Interrupted | None:
         """Give what a later session needs to go on; None if there is nothing to go on with."""
-        if not self._begun or self.status != StatusCode.OK:
+        if not self._begun or self.status != StatusCode.OK or self._left_out:
             return None
         cursors = (each.before for each in self._waiting.values() if each.kind)
         cursor = next(cursors, self._cursor)
@@ -363,7 +364,10 @@ class Replica:
             if self.alive:
                 self._fail(StatusCode.INCOMPLETE, waiting.items)
         if self.status == StatusCode.OK and self._server_next is not None:
-            self.store.commit(Anchors(self._request.now_anchor, self._server_next, self._token))
+            anchors = Anchors(self._request.now_anchor, self._server_next, self._token)
+            agree(self.store, anchors, [change.identifier for change, _ in self._left_out])
+        for _, reason in self._left_out:
+            self._fail(reason, 1)
         return DatabaseResult(
             database=self.store.name,
             status=self.status,
@@ -375,16 +379,12 @@ class Replica:
         )
 
     def _sendable(self, changes: Iterator[Change]) -> Iterator[Change]:
-        """Leave out what the server cannot take; it is a failure, told at the end."""
+        """Give our changes as the server takes them."""
         # In a slow synchronization the server decides what is new. What it may have by our name
         # is replaced there; some servers take nothing but Add, where they cannot have anything.
         again = self._kind is AlertCode.SLOW and self._agreed is not None
         for change in changes:
-            limit = self._peer_max_obj_size
-            if limit is not None and len(change.data or b"") > limit:
-                self._fail(StatusCode.TOO_LARGE, 1)
-            else:
-                yield replace(change, kind=ChangeKind.REPLACE) if again else change
+            yield replace(change, kind=ChangeKind.REPLACE) if again else change
 
     def _own_anchor(self) -> str:
         """Name the last success."""

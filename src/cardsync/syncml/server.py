@@ -106,7 +106,9 @@ class _Turn:
         self._config = config
         self._owed: Owed = deque()
         self._databases = Databases(
-            state, lambda name: open_datastore(self._state.identity or "", name)
+            state,
+            lambda name: open_datastore(self._state.identity or "", name),
+            meta.max_obj_size if meta else None,
         )
         self._events: list[Event] = []
         self._after: list[Results] = []  # what follows the Status commands

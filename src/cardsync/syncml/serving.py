@@ -18,6 +18,7 @@ from cardsync.syncml.datastore import (
     Guarded,
     Mapping,
     ServerDatastore,
+    agree,
     would_empty,
 )
 from cardsync.syncml.deciding import can_resume, decide_and_apply, result
@@ -43,7 +44,7 @@ from cardsync.syncml.filters import Wanted
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
 from cardsync.syncml.letter import Letter
-from cardsync.syncml.names import client_change, server_item
+from cardsync.syncml.names import client_change, plain, server_item
 from cardsync.syncml.outgoing import Supply
 from cardsync.syncml.state import DatabaseState, Outstanding, Phase, ServerState
 from cardsync.syncml.status import StatusCode, succeeded
@@ -51,15 +52,18 @@ from cardsync.syncml.status import StatusCode, succeeded
 Open = Callable[[str], ServerDatastore | None]
 """Give the datastore of a name; None if there is none for this client."""
 
-
 _NEVER: Final = (None, "", "0")
 """What a client says for the anchor of the last session, before there was one."""
 
 
 class Databases:
-    """What a message does to the databases; `events` tells the shell."""
+    """What a message does to the databases; `events` tells the shell.
 
-    def __init__(self, state: ServerState, open_datastore: Open) -> None:
+    `most` is the MaxObjSize of its header, where some clients tell it for all databases.
+    """
+
+    def __init__(self, state: ServerState, open_datastore: Open, most: int | None = None) -> None:
+        self._most = most
         self.events: list[Event] = []
         self._states = list(state.databases)
         self._outstanding = {(sent.msg_id, sent.cmd_id): sent for sent in state.outstanding}
@@ -94,14 +98,14 @@ class Databases:
 
     def find(self, target: Location | None) -> int | None:
         """Give the place of a database that is part of the session."""
-        names = [_plain(state.name) for state in self._states]
-        if target is None or _plain(target.uri) not in names or not self.known(target):
+        names = [plain(state.name) for state in self._states]
+        if target is None or plain(target.uri) not in names or not self.known(target):
             return None
-        return names.index(_plain(target.uri))
+        return names.index(plain(target.uri))
 
     def store(self, name: str) -> ServerDatastore | None:
         """Open a datastore once a message."""
-        name = _plain(name)
+        name = plain(name)
         if name not in self._stores:
             store = self._open(name)
             if store is None:
@@ -141,6 +145,7 @@ class Databases:
             client_next=anchor.next,
             server_next=wanted.mark(next_anchor),
             filter=wanted.query,
+            max_obj_size=(item.meta.max_obj_size if item.meta else None) or self._most,
         )
         if kind is not AlertCode.RESUME:
             return self._open_database(store, state, anchor.last, wanted)
@@ -183,7 +188,8 @@ class Databases:
         if chunk and chunk.database == state.name:
             self._chunk = chunk
         state = replace(state, client_next=now.client_next, server_next=now.server_next)
-        self._add(replace(state, cursor=state.acked, offset=0, sent_all=False))
+        state = replace(state, cursor=state.acked, offset=0, sent_all=False)
+        self._add(replace(state, max_obj_size=now.max_obj_size))
 
     def _add(self, state: DatabaseState) -> None:
         self._states = [each for each in self._states if each.name != state.name] + [state]
@@ -209,7 +215,7 @@ class Databases:
         """
         self._begin(at)
         state = self._states[at]
-        store = self._stores[_plain(state.name)]
+        store = self._stores[plain(state.name)]
         receiver = Receiver(state.name, store.content_type, client_change, self._chunk)
         received = tuple(receiver.read(sync.commands))
         self._chunk = receiver.chunk
@@ -237,7 +243,7 @@ class Databases:
 
     def map(self, at: int, command: Map) -> int:
         """Learn the client's names of what we added; give the status."""
-        store = self._stores[_plain(self._states[at].name)]
+        store = self._stores[plain(self._states[at].name)]
         codes = store.map([Mapping(item.target, item.source) for item in command.items])
         return max(codes, default=int(StatusCode.OK))
 
@@ -265,7 +271,7 @@ class Databases:
         for at in missed:
             state = self._states[at]
             self._states[at] = replace(
-                state, cursor=state.acked, offset=0, sent_all=False, sent=Counts()
+                state, cursor=state.acked, offset=0, sent_all=False, sent=Counts(), left_out=()
             )
         self._outstanding = {}
 
@@ -310,7 +316,7 @@ class Databases:
         if state.kind is not AlertCode.REFRESH_FROM_CLIENT or state.failed:
             return False
         left = state.size - state.received.total
-        return would_empty(self._stores[_plain(state.name)], state.size, left)
+        return would_empty(self._stores[plain(state.name)], state.size, left)
 
     def _prune(self, at: int, store: ServerDatastore) -> None:
         """Remove what a refresh of the client did not bring, unless that were everything: 403."""
@@ -347,14 +353,13 @@ class Databases:
         if counts and sends and not (state.cursor or state.offset or state.filter):
             number = store.count(since) if isinstance(store, Counting) else None
             sync = replace(sync, number_of_changes=number)
-        written = letter.sync(sync, supply, store.content_type, server_item)
+        most = state.max_obj_size
+        written = letter.sync(sync, supply, store.content_type, server_item, most)
         if written is None:
             return
-        for _, code in written.left_out:
-            state = state.fail(code)
         self._states[at] = replace(
-            state,
-            cursor=written.whole[-1].token if written.whole else state.cursor,
+            state.leave_out(written.left_out),
+            cursor=written.passed or state.cursor,
             offset=supply.offset,
             sent_all=supply.done,
             sent=state.sent.plus([change.kind for change in written.whole]),
@@ -374,7 +379,8 @@ class Databases:
         for state in self._states:
             store = None if state.failed else self.store(state.name)
             if store is not None:
-                store.commit(Anchors(state.server_next, state.client_next, state.until))
+                agreed = Anchors(state.server_next, state.client_next, state.until)
+                agree(store, agreed, state.left_out)
         return result(self._states)
 
     def _begin(self, at: int) -> None:
@@ -382,13 +388,8 @@ class Databases:
         state = self._states[at]
         if not state.begun:
             anew = KINDS[state.kind].anew is None
-            since = self._stores[_plain(state.name)].forget() if anew else state.since
+            since = self._stores[plain(state.name)].forget() if anew else state.since
             self._states[at] = replace(state, begun=True, since=since)
-
-
-def _plain(name: str) -> str:
-    """Give the name of a database, which clients write as "db", "./db", "/db" or "db/"."""
-    return name.strip().removeprefix("./").strip("/")
 
 
 def _alike(one: DatabaseState, other: DatabaseState) -> bool:

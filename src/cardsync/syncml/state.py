@@ -6,18 +6,22 @@ It is stored beside the reply, in the transaction of the items; so any process c
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.syncml import wbxml
+from cardsync.syncml.datastore import Change
 from cardsync.syncml.elements import Alert, AlertCode, Location, Message, Results, Status, SyncHdr
 from cardsync.syncml.events import Counts
 from cardsync.syncml.incoming import Chunk
+from cardsync.syncml.status import StatusCode
 
-_NOBODY = SyncHdr("", 0, Location(""), Location(""))
+_LEFT_OUT: Final = 1000
+_NOBODY: Final = SyncHdr("", 0, Location(""), Location(""))
 
 
 class Phase(IntEnum):
@@ -39,7 +43,8 @@ class DatabaseState:
     one that will be agreed. `cursor` and `offset` say how far our own changes have been sent,
     `acked` how far they have been answered. `size` is the number of items before the session,
     where the datastore guards them. `filter` is the query that keeps some of ours back, "" if
-    there is none.
+    there is none. `max_obj_size` is the client's, None where it gave none; `left_out` names what
+    of ours was not sent for such a reason, and failed is not.
     """
 
     name: str
@@ -56,6 +61,8 @@ class DatabaseState:
     acked: str = ""
     size: int = 0
     filter: str = ""
+    max_obj_size: int | None = None
+    left_out: tuple[str, ...] = ()
     begun: bool = False
     sent_all: bool = False
     failed: int = 0
@@ -67,6 +74,21 @@ class DatabaseState:
         """Count failures; the first one gives the status."""
         status = code if self.status == 200 else self.status
         return replace(self, failed=self.failed + items, status=status)
+
+    def leave_out(self, left_out: Sequence[tuple[Change, StatusCode]]) -> "DatabaseState":
+        """Note what is not sent; beyond some thousand it is failed, too: nothing is agreed."""
+        if not left_out:
+            return self
+        state = self.fail(left_out[0][1], 0)
+        names = (*self.left_out, *(change.identifier for change, _ in left_out))
+        if len(names) > _LEFT_OUT:
+            return replace(state, failed=state.failed + len(left_out))
+        return replace(state, left_out=names)
+
+    @property
+    def missing(self) -> int:
+        """Count what one side has and the other lacks, for whatever reason."""
+        return self.failed + len(self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,5 +203,6 @@ def _database(fields: dict[str, Any]) -> DatabaseState:
             "kind": AlertCode(fields["kind"]),
             "sent": Counts(**fields["sent"]),
             "received": Counts(**fields["received"]),
+            "left_out": tuple(fields.get("left_out", ())),
         }
     )

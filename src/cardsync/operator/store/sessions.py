@@ -155,7 +155,7 @@ def _told(state: DatabaseState) -> dict[str, object]:
         "replaced": state.received.replaced,
         "deleted": state.received.deleted,
         "sent": state.sent.total,
-        "failed": state.failed,
+        "failed": state.missing,
     }
 
 

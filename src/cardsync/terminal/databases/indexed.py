@@ -143,6 +143,17 @@ class IndexedDatastore:
                 "DELETE FROM items WHERE deleted AND serial <= (SELECT min(oldest) FROM peers)"
             )
 
+    def owe(self, identifiers: Sequence[str]) -> None:
+        """Count these items, for this peer, as changed by us just now."""
+        with self._index.transaction() as connection:
+            for name in identifiers:
+                connection.execute(
+                    """INSERT INTO peer_items (peer, item, serial, at_peer, anew)
+                       SELECT ?, item, ?, 0, 1 FROM items WHERE name = ?
+                       ON CONFLICT (peer, item) DO UPDATE SET serial = excluded.serial, anew = 1""",
+                    (self._peer, self._index.next_serial(), name),
+                )
+
     def _agreed(self) -> list[list[str]]:
         with self._index.transaction() as connection:
             row = connection.execute("SELECT anchors FROM peers WHERE peer = ?", (self._peer,))
