@@ -19,7 +19,7 @@ from cardsync.fleet.syncml_http import HttpServer, Serve
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import codec
 from cardsync.syncml.elements import Alert, AlertCode, Message, Put, Results, Status, Version
-from cardsync.syncml.events import Authenticated, DatabaseResult, Finished, SessionResult
+from cardsync.syncml.events import Authenticated, DatabaseResult, Event, Finished, SessionResult
 from cardsync.terminal.databases.sources import open_source
 from syncml_messages import everything
 
@@ -346,7 +346,7 @@ def test_complaints() -> None:
     kind = AlertCode.TWO_WAY
     fine = DatabaseResult("notes", 200, kind, kind)
     bad = DatabaseResult("cards", 413, kind, kind, failed=2)
-    events = [Authenticated("u"), Finished(SessionResult(413, (fine, bad)))]
+    events: list[Event] = [Authenticated("u"), Finished(SessionResult(413, (fine, bad)))]
 
     (line,) = complaints("phone\n1", events)
     assert line.startswith("phone\\n1: cards: two-way: sent 0 added")

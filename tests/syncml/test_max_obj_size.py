@@ -9,7 +9,7 @@ from cardsync.fleet.syncml_client import Order, synchronize
 from cardsync.fleet.syncml_server import Settings, SyncmlServer
 from cardsync.syncml import codec
 from cardsync.syncml.datastore import Anchors
-from cardsync.syncml.elements import AlertCode, Item, Meta
+from cardsync.syncml.elements import Alert, AlertCode, Item, Meta
 from cardsync.syncml.events import DatabaseResult, Finished, SessionResult
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
 from cardsync.syncml.server import ServerConfig
@@ -180,7 +180,7 @@ def test_two_folders(tmp_path: Path) -> None:
             reply = server.serve(body, content_type, url.partition("?")[2])
             message = codec.decode(reply.body, content_type)
             commands = tuple(
-                replace(e, items=tuple(map(_small, e.items))) if hasattr(e, "code") else e
+                replace(e, items=tuple(map(_small, e.items))) if isinstance(e, Alert) else e
                 for e in message.commands
             )
             return reply.content_type, codec.encode(
