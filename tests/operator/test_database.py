@@ -6,6 +6,7 @@ import time
 import psycopg
 import pytest
 
+from cardsync.errors import ConfigError
 from cardsync.operator.store.database import Connection, Database
 
 
@@ -86,6 +87,51 @@ def test_server_that_stays_away_is_an_error_in_time(monkeypatch: pytest.MonkeyPa
         use(away)
     with pytest.raises(psycopg.OperationalError, match="not open"):
         use(Database("host=/nowhere"))
+
+
+def attempts(database: Database, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Use a database whose server refuses; count the attempts to reach it."""
+    tries = []
+
+    def refuse(*_: str, **__: int) -> Connection:
+        tries.append(1)
+        raise psycopg.OperationalError("the database system is shutting down")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg, "connect", refuse)
+        with pytest.raises(psycopg.OperationalError):
+            use(database)
+    return len(tries)
+
+
+def test_server_that_stays_away_is_waited_for_once(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later callers make one attempt each, until one succeeds; then patience is as before."""
+    with Database(server, patience=0.3) as database:
+        first, second, third = [attempts(database, monkeypatch) for _ in range(3)]
+        end(server, {use(database)})
+        after = attempts(database, monkeypatch)
+
+    assert (1, 1) == (second, third)
+    assert first > 1 < after
+
+
+def test_far_server_that_falls_silent_is_noticed(server: str) -> None:
+    """Keepalives and the time-out of unacknowledged data are set, where the DSN says nothing."""
+    with Database(f"{server} keepalives_idle=99") as database, database.transaction() as connection:
+        said = connection.info.get_parameters()
+
+    assert ("99", "15000") == (said["keepalives_idle"], said["tcp_user_timeout"])
+
+
+@pytest.mark.parametrize("dsn", ["host=/nowhere", "postgresql:/secret word"])
+def test_database_that_cannot_be_used(dsn: str) -> None:
+    """Said in one line, without a password that may be in the DSN."""
+    with pytest.raises(ConfigError, match=r"the (DSN of the )?database") as told, Database(dsn):
+        pass
+
+    assert "secret" not in str(told.value)
 
 
 def test_every_connection_in_use(server: str) -> None:

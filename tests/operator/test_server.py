@@ -1,6 +1,7 @@
 """The operator as a real process: started, asked, killed in the middle, ended in order."""
 
 import base64
+import fcntl
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -204,6 +206,65 @@ def test_database_that_dies_is_started_again(operator: Process) -> None:
 
     assert pid != int((data / "postmaster.pid").read_text().split()[0])
     assert 200 == urllib.request.urlopen(operator.url + "healthz").status
+
+
+@contextmanager
+def stopped_database(home: Path) -> Iterator[None]:
+    """Stop PostgreSQL in order and let nobody start it again meanwhile."""
+    data = home / "postgres" / "data"
+    with (home / "postgres" / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+        deadline = time.monotonic() + 60
+        while (data / "postmaster.pid").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield
+
+
+def refused(url: str, body: bytes) -> tuple[int, str | None]:
+    """Send a message that is not taken; give the status and Retry-After."""
+    with pytest.raises(urllib.error.HTTPError) as told:
+        post(url, body)
+    with told.value as answer:
+        return answer.code, answer.headers["retry-after"]
+
+
+def insist(url: str, body: bytes) -> bytes:
+    """Send a message again for as long as the answer is 503."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return post(url, body)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code != 503 or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def test_database_that_is_stopped_in_the_middle_of_a_synchronization(operator: Process) -> None:
+    """503 with Retry-After while PostgreSQL is down; then the session goes on, nothing is lost."""
+    import_card(operator.home)
+    store = MemoryClientDatastore("devman", record.CONTENT_TYPE, record.CONTENT_VERSION)
+    for n in range(300):
+        store.put(str(n), Application(f"package-{n}", f"Package {n}", "1.0", n).encode())
+    client = begin(operator.url + "dm", store, 1)
+    answers, sent = [], 0
+    while (octets := client.data_to_send()) is not None:
+        sent += 1
+        if sent == 3:
+            with stopped_database(operator.home):
+                answers = [refused(client.url, octets) for _ in range(3)]
+        client.receive_data(insist(client.url, octets))
+    number = get(operator, "api/devices")[0]["device_id"]
+    there = get(operator, f"api/devices/{number}")["databases"]
+    here = collection_digest(decode(data) for data in store.items().values())
+
+    assert [(503, "2")] * 3 == answers
+    assert client.result is not None
+    assert 200 == client.result.status
+    assert [{"name": "devman", "records": 300, "digest": here}] == there
 
 
 def test_port_that_is_taken(home: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import uvicorn
 import uvloop
 
@@ -29,8 +30,10 @@ from cardsync.operator.store.seal import MasterKey
 from cardsync.operator.synchronization import Synchronization
 from cardsync.transport.doors import Doors, opened
 
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 0.2
 """How often the embedded database is looked after."""
+AGAIN_SECONDS = 2.0
+"""After which one that could not be started is tried again."""
 GRACE_SECONDS = 10
 """How long requests under way may take when the server ends."""
 
@@ -243,8 +246,9 @@ async def _watch(embedded: EmbeddedPostgres) -> None:
             _LOG.warning("the database has died and is started again")
             try:
                 await asyncio.to_thread(embedded.start)
-            except ConfigError as error:
+            except (ConfigError, OSError, psycopg.Error) as error:
                 _LOG.warning("%s", error)
+                await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _listen(config: OperatorConfig) -> socket.socket:

@@ -11,13 +11,25 @@ from collections.abc import Iterator
 from typing import Self
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
+from cardsync.errors import ConfigError
 from cardsync.operator.store.migrate import migrate
 
 _OPTIONS = "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
 """Nothing of ours takes so long; what does is ended by the server, and its caller tries again."""
+
+_FAR = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "connect_timeout": 5,
+}
+"""So that a server on another machine that falls silent is an error within seconds, where the
+kernel would wait a quarter of an hour; in libpq's words, for what the DSN does not say itself."""
 
 _AGAIN = 0.05
 """Seconds between two attempts to reach a server that is away."""
@@ -29,7 +41,9 @@ class Database:
     """PostgreSQL behind a DSN, brought to our schema, with at most `size` connections.
 
     A transaction waits up to `patience` seconds for a connection, and for a server that starts
-    again; then it is `psycopg.OperationalError`. Use it as a context: it opens and closes.
+    again; then it is `psycopg.OperationalError`. For a server that is away longer nobody waits
+    any more: one attempt each, until one succeeds. Use it as a context: it opens and closes, and
+    raises `ConfigError` for a database that cannot be used at all.
 
     A server that was started again has dropped every connection. So with the first one that is
     found broken all that are idle go: otherwise each would cost one transaction its time.
@@ -37,14 +51,19 @@ class Database:
 
     def __init__(self, dsn: str, *, size: int = 8, patience: float = 10.0) -> None:
         self._dsn = dsn
+        self._conninfo = _conninfo(dsn)
         self._patience = patience
+        self._away_since: float | None = None
         self._permits = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._open = False
 
     def __enter__(self) -> Self:
-        migrate(self._dsn)
+        try:
+            migrate(self._dsn)
+        except psycopg.Error as error:
+            raise ConfigError(f"the database cannot be used: {error}") from error
         self._open = True
         return self
 
@@ -76,6 +95,7 @@ class Database:
             if connection is None:
                 return self._connect(deadline)
             if _works(connection):
+                self._away_since = None
                 return connection
             connection.close()
             self._drop_idle()
@@ -85,11 +105,16 @@ class Database:
             if not self._open:
                 raise psycopg.OperationalError("the database is not open")
             try:
-                return psycopg.connect(self._dsn, options=_OPTIONS, connect_timeout=5)
+                connection = psycopg.connect(self._conninfo)
             except psycopg.OperationalError:
-                if time.monotonic() + _AGAIN > deadline:
+                now = time.monotonic()
+                since = self._away_since = self._away_since or now
+                if now + _AGAIN > min(deadline, since + self._patience):
                     raise
                 time.sleep(_AGAIN)
+            else:
+                self._away_since = None
+                return connection
 
     def _give_back(self, connection: Connection) -> None:
         """Keep a connection for the next one, without what its transaction left unfinished."""
@@ -106,6 +131,18 @@ class Database:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def _conninfo(dsn: str) -> str:
+    """Add what we want of every connection; the DSN may have a password in it and is not told."""
+    try:
+        said = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise ConfigError(
+            "the DSN of the database cannot be read; postgresql://USER@HOST/NAME or "
+            "'host=HOST user=USER dbname=NAME' is expected"
+        ) from None
+    return make_conninfo("", **{**_FAR, **said, "options": _OPTIONS})
 
 
 def _works(connection: Connection) -> bool:
