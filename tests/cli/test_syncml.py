@@ -11,16 +11,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cardsync.cli.syncml_report import complaints
 from cardsync.fleet.syncml_http import HttpServer, Serve
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
-from cardsync.syncml import codec
+from cardsync.syncml import auth, codec
 from cardsync.syncml.elements import Alert, AlertCode, Message, Put, Results, Status, Version
 from cardsync.syncml.events import Authenticated, DatabaseResult, Event, Finished, SessionResult
-from cardsync.terminal.databases.sources import open_source
+from cardsync.terminal.databases.sources import Source, open_source
 from syncml_messages import everything
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
@@ -162,6 +163,41 @@ def test_password_stands_in_no_process_list(
     given = [each.format(tmp_path) for each in arguments]
 
     assert 0 == run("sync", url, *given, f"notes={tmp_path / 'client'}", **more).returncode
+
+
+def basic_only(source: Source) -> Serve:
+    """Serve as the oldest servers do, which know nothing but basic."""
+    served = SyncmlServer([source], Settings({"u": b"secret"}, auth.Scheme.BASIC))
+    judge = served._authenticate
+
+    def judge_basic(device: Any, proof: auth.Proof | None) -> auth.AuthResult:
+        return judge(device, proof if proof and proof.scheme is auth.Scheme.BASIC else None)
+
+    served._authenticate = judge_basic  # type: ignore[method-assign]  # an older server
+    return served.serve
+
+
+def test_server_that_wants_the_password_itself(tmp_path: Path) -> None:
+    """It gets it: here, or with one line that others can read it; never where that is refused."""
+    source = open_source(f"notes={tmp_path / 'server'}")
+    with serving(basic_only(source)) as url:
+        elsewhere = url.replace("127.0.0.1", "0.0.0.0")  # this machine, but nothing says so
+        who, folder = ("--user", "u:secret"), f"notes={tmp_path / 'client'}"
+        here = run("sync", url, *who, folder)
+        open_to_others = run("sync", elsewhere, *who, folder)
+        chosen = run("sync", elsewhere, *who, "--auth", "basic", folder)
+        refused = [run("sync", elsewhere, *who, "--auth", each, folder) for each in ("md5", "mac")]
+    source.close()
+
+    assert [(0, ""), (0, "")] == [(each.returncode, each.stderr) for each in (here, chosen)]
+    assert 0 == open_to_others.returncode
+    assert 1 == len(open_to_others.stderr.splitlines())
+    assert f"{elsewhere} asks for the password itself" in open_to_others.stderr
+    for each in refused:
+        assert (1, "") == (each.returncode, each.stderr)
+        assert "syncml:auth-basic is asked for, which is less than syncml:auth-m" in each.stdout
+        assert "a lower --auth allows" in each.stdout
+        assert "password of user" not in each.stdout
 
 
 def test_failures_are_told_in_words(url: str, tmp_path: Path) -> None:

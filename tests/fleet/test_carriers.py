@@ -28,3 +28,24 @@ def test_no_authorities(tmp_path: Path) -> None:
     """A file that is not there is told before anything runs."""
     with pytest.raises(ConfigError, match="PEM file"):
         Carriers(Settings(authorities=str(tmp_path / "none.pem")), Taps())
+
+
+@pytest.mark.parametrize(
+    ("url", "gateway", "is_open"),
+    [
+        ("http://a.example/s", "", True),
+        ("http://127.0.0.1:9/s", "", False),
+        ("http://[::1]:9/s", "", False),
+        ("http://localhost/s", "", False),
+        ("https://a.example/s", "", False),
+        ("wsp://a.example/s", "", True),
+        ("obex://127.0.0.1:650/s", "", False),
+        ("https://a.example/s", "b.example", True),
+        ("https://a.example/s", "127.0.0.1:9201", False),
+        ("http://a.example/s", "127.0.0.1:9201", True),
+    ],
+)
+def test_where_others_can_read(url: str, gateway: str, *, is_open: bool) -> None:
+    """Everywhere but on this machine and under TLS, which begins behind a gateway."""
+    with Carriers(Settings(gateway), Taps()) as carriers:
+        assert is_open == carriers.is_open(url)

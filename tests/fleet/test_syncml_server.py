@@ -13,7 +13,7 @@ from cardsync.errors import ConfigError
 from cardsync.fleet.syncml_client import Order, synchronize
 from cardsync.fleet.syncml_doors import beside
 from cardsync.fleet.syncml_http import PATH, HttpServer
-from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
+from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer, _Device
 from cardsync.syncml import auth, codec
 from cardsync.syncml.elements import AlertCode, Version
 from cardsync.terminal.databases.sources import Source, open_source
@@ -45,6 +45,17 @@ class Line:
             raise CarrierError(Failure.UNREACHABLE, "lost")
         assert 200 == reply.status
         return reply.content_type, reply.body
+
+
+class Old(SyncmlServer):
+    """A server that knows nothing but basic."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__([source], Settings(USERS, BASIC), clock=lambda: 1e10)
+
+    def _authenticate(self, device: _Device, proof: auth.Proof | None) -> auth.AuthResult:
+        known = proof if proof and proof.scheme is BASIC else None
+        return super()._authenticate(device, known)
 
 
 class Two:
@@ -173,6 +184,46 @@ def test_nonce_serves_once(two: Two) -> None:
 
     reply = two.server.serve(codec.encode(again, codec.WBXML), codec.WBXML)
     assert "code=401" in str(codec.decode(reply.body, codec.WBXML))
+
+
+@pytest.mark.parametrize("scheme", [None, BASIC, MD5])
+def test_password_itself(two: Two, scheme: auth.Scheme | None) -> None:
+    """Shown to a server that asks for it by who left it the choice, who hears of it, once."""
+    two.line.server = Old(two.sources["s"])
+    order = replace(two.order, account=auth.Account(scheme, "u", b"secret"))
+    heard: list[str] = []
+
+    result = synchronize(order, [two.client], two.line, bare=heard.append)
+    assert (401 if scheme is MD5 else 200) == result.status
+    assert ([order.url] if scheme is None else []) == heard
+    assert (scheme is MD5) == isinstance(result.error, auth.AsksForLess)
+
+
+def test_server_that_could_more_the_last_time(two: Two) -> None:
+    """Who was asked for a digest once shows no less by himself; by his own choice he does."""
+    order = replace(two.order, account=auth.Account(None, "u", b"secret"))
+    assert 200 == two.sync(order)
+    two.line.server = Old(two.sources["s"])
+
+    assert [401, 401] == [two.sync(order), two.sync(order)]
+    assert 200 == two.sync(replace(order, account=auth.Account(BASIC, "u", b"secret")))
+
+
+def test_no_way_from_tls_to_none(two: Two) -> None:
+    """A server that names an address without TLS is not followed, and told so."""
+    exchange = two.line.exchange
+
+    def lead(url: str, content_type: str, body: bytes) -> tuple[str, bytes]:
+        kind, octets = exchange(url, content_type, body)
+        return kind, octets.replace(b"https:", b"http:/")
+
+    two.line.exchange = lead  # type: ignore[method-assign]  # a switch on the line
+    order = replace(two.order, url=f"https{two.order.url[4:]}", content_type=codec.WBXML)
+    with pytest.raises(CarrierError, match="without TLS") as caught:
+        two.sync(order)
+
+    assert Failure.UNTRUSTED is caught.value.kind
+    assert 1 == two.line.messages
 
 
 def test_session_of_another_one(two: Two) -> None:

@@ -1,12 +1,14 @@
 """Credentials, challenges and HMAC."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.syncml.auth import (
     Account,
+    AsksForLess,
     Challenge,
     Proof,
     Scheme,
@@ -131,8 +133,6 @@ def test_hmac_both_ways_and_refused() -> None:
     assert not shown.matches(b"p", b"m")
     assert not changed.matches(b"p", b"n")
     assert not other.matches(b"p", b"n")
-    with pytest.raises(LocalError):
-        credential(account, Version.V1_2)
 
 
 @pytest.mark.parametrize("user", ['a"b', "a\r\nX-Y: z"])
@@ -148,6 +148,31 @@ def test_secrets_do_not_show() -> None:
 
     assert "secret" not in shown
     assert "nonce" not in shown.replace("'nonce'", "")
+
+
+def test_what_is_not_in_the_message() -> None:
+    """A MAC stands beside it; an account without a scheme waits until it is asked for one."""
+    waiting = Account(None, "u", b"p")
+
+    assert credential(None, Version.V1_2) is None
+    assert credential(waiting, Version.V1_2) is None
+    assert credential(replace(waiting, scheme=Scheme.MAC), Version.V1_2) is None
+
+
+@pytest.mark.parametrize("ours", [None, *Scheme])
+@pytest.mark.parametrize("asked", Scheme)
+def test_never_less_than_our_scheme(ours: Scheme | None, asked: Scheme) -> None:
+    """Basic shows more than a digest, a digest more than a MAC: a challenge leads up alone."""
+    account, challenge = Account(ours, "u", b"secret", b"old"), Challenge(asked, b"new")
+    order = [Scheme.BASIC, Scheme.MD5, Scheme.MAC]
+    if ours is None or order.index(asked) >= order.index(ours):
+        assert Account(asked, "u", b"secret", b"new") == account.meet(challenge)
+        return
+
+    with pytest.raises(AsksForLess, match=f"{asked.value} is asked for") as caught:
+        account.meet(challenge)
+    assert "secret" not in str(caught.value)
+    assert 401 == caught.value.answer
 
 
 def test_mac_is_never_in_the_message() -> None:

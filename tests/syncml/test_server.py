@@ -172,7 +172,7 @@ def test_database_may_be_named_with_its_path() -> None:
     assert 201 == wire.send(sync(Add(11, items("a")), target="./db"))[2][1]
 
 
-def basic(password: bytes) -> Cred:
+def basic(password: bytes) -> Cred | None:
     """Give credentials."""
     return credential(Account(Scheme.BASIC, "u", password), Version.V1_2)
 

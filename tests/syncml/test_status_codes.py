@@ -7,7 +7,7 @@ import pytest
 
 from cardsync.fleet.syncml_server import Settings, SyncmlServer
 from cardsync.syncml import codec
-from cardsync.syncml.auth import Account, AuthResult, Scheme, credential
+from cardsync.syncml.auth import AuthResult
 from cardsync.syncml.datastore import Applied, Change, Rule
 from cardsync.syncml.elements import (
     Add,
@@ -15,6 +15,7 @@ from cardsync.syncml.elements import (
     Atomic,
     Command,
     Copy,
+    Cred,
     Delete,
     Item,
     Location,
@@ -24,7 +25,6 @@ from cardsync.syncml.elements import (
     Replace,
     Status,
     SyncHdr,
-    Version,
 )
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
 from cardsync.syncml.status import UNDERSTOOD, StatusCode, succeeded, words
@@ -237,7 +237,6 @@ def test_what_counts_as_done() -> None:
 
 def test_credentials_of_an_unknown_scheme() -> None:
     """406 for the header: not one of ours."""
-    shown = credential(Account(Scheme.BASIC, "u", b"p"), Version.V1_2)
-    shown = replace(shown, meta=Meta(type="syncml:auth-x"))
+    shown = Cred(b"dTpw", Meta(format="b64", type="syncml:auth-x"))
 
     assert [406, 406] == of(Wire().send(alert(1, 203), cred=shown))

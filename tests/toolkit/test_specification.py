@@ -525,7 +525,9 @@ def test_token() -> None:
     assert key.hex() == told["derived key"]
     assert token.hex() == told["token"]
     assert account.password.decode() == told["password"]
-    assert auth.credential(account, Version.V1_2).data.decode() == told["Cred"]
+    cred = auth.credential(account, Version.V1_2)
+    assert cred
+    assert cred.data.decode() == told["Cred"]
     ends = [int(row[0].rpartition(" ")[2]) for row in document.table("Token")]
     assert [10, 14, TOKEN_LENGTH] == ends
 

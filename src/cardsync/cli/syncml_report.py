@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cardsync.syncml.auth import AsksForLess
 from cardsync.syncml.events import DatabaseResult, Event, Finished, SessionResult
 from cardsync.syncml.status import StatusCode, words
 
@@ -41,6 +42,11 @@ def summary(result: SessionResult) -> Iterable[str]:
 
 def hints(result: SessionResult, user: str | None) -> Iterable[str]:
     """Say what a person can do where something has failed."""
+    if result.error is not None:
+        yield f"We ended it: {result.error}."
+    if isinstance(result.error, AsksForLess):
+        yield "Is it the right server, unchanged? If so, a lower --auth allows what it asks for."
+        return
     hint = _HINTS.get(result.status)
     if hint:
         missing = [each.database for each in result.databases if each.status == result.status]

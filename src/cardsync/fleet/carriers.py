@@ -5,8 +5,10 @@ docs/request-synchronization.md table 8.3A tells which address goes where by whi
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from cardsync.errors import ConfigError
 from cardsync.toolkit.synchronization_objects import Transport
@@ -62,7 +64,7 @@ class Carriers:
             Transport.WSP_CONNECTIONLESS: unit,
             Transport.OBEX: obex,
         }
-        self._has_gateway = bool(settings.gateway)
+        self._gateway = where[0]
         self._open = ExitStack()
         for carrier in (http, wsp, unit, obex):
             self._open.callback(carrier.close)
@@ -77,13 +79,31 @@ class Carriers:
         """Give the carrier for an address; one of HTTP goes by the gateway, if there is one."""
         wsp = Transport.WSP_CONNECTIONLESS if connectionless else Transport.WSP
         scheme = url.partition(":")[0].lower()
-        if scheme == "wsp" or (self._has_gateway and scheme in {"http", "https"}):
+        if scheme == "wsp" or (self._gateway and scheme in {"http", "https"}):
             return self.by_transport[wsp]
         return self.by_transport[Transport.OBEX if scheme == "obex" else Transport.HTTP]
+
+    def is_open(self, url: str) -> bool:
+        """Say whether others than the server may read what goes to an address.
+
+        Nobody can on this machine, or under TLS, which does not begin before a gateway.
+        """
+        parts = urlsplit(url)
+        hosts = [self._gateway] if self._gateway and parts.scheme != "obex" else []
+        if parts.scheme.lower() != "https":
+            hosts.append(parts.hostname or "")
+        return not all(map(_is_here, hosts))
 
     def close(self) -> None:
         """Close what is open."""
         self._open.close()
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _place(gateway: str) -> tuple[str | None, int | None]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -14,7 +15,7 @@ from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.indexed import SafetyStop
 from cardsync.terminal.databases.sources import CLOSED, Source
-from cardsync.transport.carrier import Carrier, CarrierError, Failure, Headed
+from cardsync.transport.carrier import Carrier, CarrierError, Failure, Headed, check_tls
 
 _RESENDS = 3  # of one message, where the carrier lost it or its answer
 _LOST = {Failure.UNREACHABLE, Failure.TIMED_OUT}
@@ -24,14 +25,21 @@ _FORGOTTEN = {StatusCode.BAD_REQUEST, StatusCode.UNAUTHORIZED, StatusCode.MISSIN
 """How a server answers the middle of a session that it does not know."""
 _WITH_NONCE = {auth.Scheme.MD5: "nonce", auth.Scheme.MAC: "mac"}
 """What is remembered of each scheme, by its name in the index."""
+_BASIC = auth.Scheme.BASIC
 
 Tell = Callable[[int, int, int], None]
 """Hears how many items were sent and received so far, and how many octets it took."""
 
+Bare = Callable[[str], None]
+"""Hears the address to which the password itself goes, because the server asks for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What shall be synchronized, and how. Sizes in octets; `filters` are queries by database."""
+    """What shall be synchronized, and how. Sizes in octets; `filters` are queries by database.
+
+    The account's scheme is the least that is shown; without one the server may choose.
+    """
 
     url: str
     kind: AlertCode = AlertCode.TWO_WAY
@@ -52,6 +60,7 @@ def synchronize(
     pause: Callable[[float], None] = time.sleep,
     wants_end: Callable[[], bool] = lambda: False,
     tell: Tell = lambda _sent, _received, _octets: None,
+    bare: Bare = lambda _url: None,
 ) -> SessionResult:
     """Run one session, or go on with one that broke off. Raises `CarrierError`.
 
@@ -60,7 +69,8 @@ def synchronize(
     `wants_end` says that a person wants it to break off, in order, to go on later. `tell` hears
     after each message how many items have gone each way so far.
     """
-    line = _Line(carrier, pause, wants_end, tell)
+    chosen = order.account is not None and order.account.scheme is not None
+    line = _Line(order.url, carrier, pause, wants_end, tell, _quiet if chosen else bare)
     clients = [_Client(order, source, int(clock())) for source in sources]
     resumes = any(client.interrupted for client in clients)
     result = _run(order, clients, line, clock, resume=True)
@@ -120,7 +130,8 @@ def _learn(source: Source, order: Order, session: ClientSession) -> None:
             maker = event.devinf.manufacturer or ""
             source.index.remember(f"maker:{order.url}", maker.encode())
     shown = session.account
-    refused = session.result and session.result.status == StatusCode.UNAUTHORIZED
+    result = session.result
+    refused = result and result.status == StatusCode.UNAUTHORIZED and not result.error
     for scheme in _WITH_NONCE:
         good = shown and shown.scheme is scheme and shown.nonce and not refused
         source.index.remember(_nonce(order, scheme), shown.nonce if shown and good else None)
@@ -132,12 +143,23 @@ def _nonce(order: Order, scheme: auth.Scheme) -> str:
 
 
 def _with_nonces(order: Order, source: Source) -> auth.Account | None:
-    """Show a digest at once to a server that gave a nonce the last time."""
+    """Show a digest at once to a server that gave a nonce the last time, and never less.
+
+    Who chose basic gets it: the server may know nothing else any more.
+    """
+    account = order.account
+    if account is None or account.scheme is _BASIC:
+        return account
     for scheme in _WITH_NONCE:
         nonce = source.index.recall(_nonce(order, scheme))
-        if order.account and nonce:
-            return replace(order.account, scheme=scheme, nonce=nonce)
-    return order.account
+        with suppress(auth.AsksForLess):
+            if nonce:
+                return account.meet(auth.Challenge(scheme, nonce))
+    return account
+
+
+def _quiet(_url: str) -> None:
+    """Say nothing: it was said, or a person has chosen it."""
 
 
 class _Client:
@@ -187,15 +209,19 @@ class _Line:
 
     def __init__(
         self,
+        first: str,
         carrier: Carrier,
         pause: Callable[[float], None],
         wants_end: Callable[[], bool],
         tell: Tell,
+        bare: Bare,
     ) -> None:
+        self._first = first
         self._carrier = carrier
         self._pause = pause
         self._wants_end = wants_end
         self._tell = tell
+        self._bare = bare
 
     @property
     def has_fields(self) -> bool:
@@ -205,6 +231,9 @@ class _Line:
     def run(self, session: ClientSession, content_type: str, clients: Sequence[_Client]) -> None:
         """Bring messages until the session is over; after each, keep what would be left of it."""
         while (octets := session.data_to_send()) is not None:
+            if session.account and session.account.scheme is _BASIC:
+                self._bare(session.url.partition("?")[0])  # behind it is a key
+                self._bare = _quiet
             try:
                 reply, mac = self._exchange(session, content_type, octets)
             except CarrierError:
@@ -243,6 +272,7 @@ class _Line:
     ) -> tuple[str, bytes, str | None]:
         """Bring a message, with its MAC beside it where the carrier has fields."""
         carrier, url = self._carrier, session.url
+        check_tls(self._first, url)
         if not isinstance(carrier, Headed):
             return *carrier.exchange(url, content_type, octets), None
         beside = {auth.HMAC_HEADER: session.mac} if session.mac else {}

@@ -2,7 +2,9 @@
 
 OMA SyncML Representation Protocol 1.2, "Security"; OMA DM Security 1.2 clause 5.4 for the HMAC,
 which travels beside the message.
-Nonces are octets here and base64 on the wire. Secrets never show in a repr.
+Nonces are octets here and base64 on the wire. Secrets never show in a repr. A challenge may ask
+for more than we were told to show, never for less: whoever can change a message on its way could
+otherwise ask for the password itself.
 """
 
 import base64
@@ -10,7 +12,7 @@ import binascii
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from hashlib import md5
 
@@ -23,7 +25,7 @@ _HMAC_FIELD = re.compile(r'\s*(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))\s*(?:,|$)')
 
 
 class Scheme(Enum):
-    """How the password is shown; the value is the type of a Cred or a Chal.
+    """How the password is shown, the most openly first; the value is the type of a Cred or a Chal.
 
     A MAC stands beside the message, never in a Cred, and is that of one message alone.
     """
@@ -33,14 +35,34 @@ class Scheme(Enum):
     MAC = "syncml:auth-mac"
 
 
+class AsksForLess(PeerError):
+    """A peer asks for a scheme that shows the password more openly than ours."""
+
+    def __init__(self, asked: Scheme, ours: Scheme) -> None:
+        super().__init__(
+            f"{asked.value} is asked for, which is less than {ours.value}; it was not shown",
+            answer=StatusCode.UNAUTHORIZED,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What we show to a peer: user name, password octets, the nonce it gave us last."""
+    """What we show to a peer: user name, password octets, the nonce it gave us last.
 
-    scheme: Scheme
+    Without a scheme nothing is shown until the peer asks, and then what it asks for.
+    """
+
+    scheme: Scheme | None
     user: str
     password: bytes = field(repr=False)
     nonce: bytes = field(default=b"", repr=False)
+
+    def meet(self, challenge: "Challenge") -> "Account":
+        """Show what a peer asks for. Raises `AsksForLess`."""
+        asked, order = challenge.scheme, list(Scheme)
+        if self.scheme and order.index(asked) < order.index(self.scheme):
+            raise AsksForLess(asked, self.scheme)
+        return replace(self, scheme=asked, nonce=challenge.nonce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +122,14 @@ def digest(user: str, password: bytes, nonce: bytes, version: Version) -> bytes:
     return _md5(pair + b":" + nonce)
 
 
-def credential(account: Account, version: Version, *, terse: bool = False) -> Cred:
-    """Show an account to the peer.
+def credential(account: Account | None, version: Version, *, terse: bool = False) -> Cred | None:
+    """Show an account to the peer; None where there is nothing to show in the message itself.
 
     `terse` leaves out of a basic one what WBXML may do without: the type, which is the default,
     and base64, which "MUST" be in the "clear-text, XML representation". Clause 6, Cred.
-    Raises LocalError for a MAC.
     """
-    if account.scheme is Scheme.MAC:
-        raise LocalError("a MAC stands beside the message, not in it")
+    if account is None or account.scheme in (None, Scheme.MAC):
+        return None
     if account.scheme is Scheme.BASIC:
         shown = account.user.encode() + b":" + account.password
         if terse:
@@ -116,6 +137,11 @@ def credential(account: Account, version: Version, *, terse: bool = False) -> Cr
     else:
         shown = digest(account.user, account.password, account.nonce, version)
     return Cred(base64.b64encode(shown), Meta(format="b64", type=account.scheme.value))
+
+
+def name(account: Account | None) -> str | None:
+    """Name the user beside the Source, where what is shown of him does not name him."""
+    return account.user if account and account.scheme is Scheme.MD5 else None
 
 
 def proof(header: SyncHdr) -> Proof | None:

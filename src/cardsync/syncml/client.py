@@ -143,7 +143,7 @@ class ClientSession:
         try:
             self._take(codec.decode(octets, self._config.content_type), mac_proof(mac, octets))
         except PeerError as exc:
-            self._finish(exc.answer or StatusCode.BAD_REQUEST)
+            self._finish(exc.answer or StatusCode.BAD_REQUEST, exc)
 
     # --- what the server says ---------------------------------------------------------------
 
@@ -360,10 +360,9 @@ class ClientSession:
             letter.ask(replica.suspend())
         self._outbox = letter.encode(final=True)
 
-    def _finish(self, code: int) -> None:
+    def _finish(self, code: int, error: PeerError | None = None) -> None:
         """End the session and agree on what went well."""
-        self._phase = _Phase.DONE
-        self._outbox = None
+        self._phase, self._outbox = _Phase.DONE, None
         databases = tuple(replica.finish(code) for replica in self._replicas)
         bad = [each.status for each in databases if each.status != StatusCode.OK]
         self.result = SessionResult(
@@ -372,6 +371,7 @@ class ClientSession:
             octets_sent=self._sent,
             octets_received=self._received,
             round_trips=self._trips,
+            error=error,
         )
         self._events.append(Finished(self.result))
 

@@ -47,18 +47,14 @@ class Correspondence:
         """Begin the next message."""
         self.msg_id += 1
         config, account = self._config, self.account
-        cred, name = None, None
-        if account and not self._is_known and account.scheme is not auth.Scheme.MAC:
-            cred = auth.credential(account, config.version, terse=self._is_terse)
-        if account and account.scheme is auth.Scheme.MD5:
-            name = account.user  # a digest does not tell it
+        shown = None if self._is_known else account
         header = SyncHdr(
             session_id=config.session_id,
             msg_id=self.msg_id,
             target=Location(self.url),
-            source=Location(config.device_id, name),
+            source=Location(config.device_id, auth.name(account)),
             version=config.version,
-            cred=cred,
+            cred=auth.credential(shown, config.version, terse=self._is_terse),
             meta=Meta(max_msg_size=config.max_msg_size) if self.msg_id == 1 else None,
         )
         return Letter(header, config.content_type, self._limit, singly=config.plain)
@@ -102,6 +98,10 @@ class Correspondence:
             self._challenged = True
             self._take_challenge(refused.chal)
             return True
+        if wanted and self.account and not self.account.scheme:
+            # It does not say what it wants, which is what the oldest servers had.
+            self.account = self.account.meet(auth.Challenge(auth.Scheme.BASIC))
+            return True
         moved = _location(refused) if 300 <= refused.code < 400 else ""
         if moved and self._redirections < _TRIES and _may_go(self.url, moved):
             self._redirections += 1
@@ -114,7 +114,7 @@ class Correspondence:
         if challenge.scheme is auth.Scheme.MAC and not self._config.beside:
             raise PeerError("nothing goes beside a message", answer=StatusCode.NOT_SUPPORTED)
         if self.account:
-            self.account = replace(self.account, scheme=challenge.scheme, nonce=challenge.nonce)
+            self.account = self.account.meet(challenge)
 
     def judge(self, message: Message, beside: auth.Proof | None) -> tuple[Status, int]:
         """Answer a header; with it the code by which all else is refused, or 0.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cardsync.errors import PeerError
 from cardsync.syncml.datastore import ChangeKind
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import AlertCode
@@ -86,7 +87,8 @@ class DatabaseResult:
 class SessionResult:
     """How a session ended. `status` is 200, or the SyncML status of the failure.
 
-    Octets and round trips are those of the messages that this session object saw.
+    `error` says what the server did for which we ended it, if that was so. Octets and round
+    trips are those of the messages that this session object saw.
     """
 
     status: int
@@ -94,6 +96,7 @@ class SessionResult:
     octets_sent: int = 0
     octets_received: int = 0
     round_trips: int = 0
+    error: PeerError | None = field(default=None, compare=False)
 
     @property
     def ok(self) -> bool:

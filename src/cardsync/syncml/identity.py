@@ -10,13 +10,11 @@ from cardsync.errors import PeerError
 from cardsync.syncml import auth
 from cardsync.syncml.elements import (
     Alert,
-    Cred,
     Item,
     Location,
     Meta,
     Status,
     SyncHdr,
-    Version,
 )
 from cardsync.syncml.names import plain
 from cardsync.syncml.server_config import Guard, ServerConfig
@@ -25,14 +23,6 @@ from cardsync.syncml.status import StatusCode
 
 _TRIES = 3
 """Challenges that are met in one session."""
-
-
-def credential(state: ServerState, account: auth.Account | None, version: Version) -> Cred | None:
-    """Show our account until the client trusts us, as its last challenge asks."""
-    shown = _shown(state, account)
-    if shown is None or shown.scheme is auth.Scheme.MAC:
-        return None
-    return auth.credential(shown, version)
 
 
 def mac(state: ServerState, account: auth.Account | None, octets: bytes) -> str | None:
@@ -44,12 +34,18 @@ def mac(state: ServerState, account: auth.Account | None, octets: bytes) -> str 
 
 
 def _shown(state: ServerState, account: auth.Account | None) -> auth.Account | None:
-    if account is None or state.is_trusted or state.challenges >= _TRIES:
+    if account is None or state.identity is None:
         return None
-    if state.scheme:
-        nonce = base64.b64decode(state.nonce)
-        account = replace(account, scheme=auth.Scheme(state.scheme), nonce=nonce)
-    return account
+    if state.is_trusted or state.challenges >= _TRIES:
+        return None
+    if not state.scheme:
+        return account
+    try:
+        return account.meet(
+            auth.Challenge(auth.Scheme(state.scheme), base64.b64decode(state.nonce))
+        )
+    except auth.AsksForLess:  # it goes without, and says what it thinks of that
+        return None
 
 
 def answered(state: ServerState, status: Status) -> ServerState:
@@ -100,15 +96,14 @@ def _user(item: Item, header: SyncHdr) -> str:
 def heading(header: SyncHdr, state: ServerState, config: ServerConfig) -> SyncHdr:
     """Write the header of a reply; the first one says where we are and what we take."""
     first = state.replies == 0
-    cred = credential(state, config.account, header.version)
-    user = config.account.user if config.account and cred else None  # a digest lacks it
+    shown = _shown(state, config.account)
     return SyncHdr(
         session_id=header.session_id,
         msg_id=state.replies + 1,
         target=Location(header.source.uri),
-        source=Location(config.device_id, user),
+        source=Location(config.device_id, auth.name(shown)),
         version=header.version,
         resp_uri=config.resp_uri if first else None,
         meta=Meta(max_msg_size=config.max_msg_size) if first else None,
-        cred=cred,
+        cred=auth.credential(shown, header.version),
     )

@@ -131,12 +131,11 @@ class Replica:
             code = AlertCode.RESUME
         meta = Meta(anchor=Anchor(self._request.now_anchor, last), max_obj_size=self._max_obj_size)
         self.is_asked, shown = False, self.account
-        user = shown.user if shown and shown.scheme is auth.Scheme.MD5 else None  # it lacks that
         query = self._request.filter
         asked = filters.write(query, self.store.content_type) if query else None
         target = Location(self.target, filter=asked)
-        item = Item(target, Location(self.store.name, user), meta)
-        return Alert(0, code, (item,), cred=auth.credential(shown, version) if shown else None)
+        item = Item(target, Location(self.store.name, auth.name(shown)), meta)
+        return Alert(0, code, (item,), cred=auth.credential(shown, version))
 
     def on_alert_status(self, status: Status) -> None:
         """Take the server's answer to our Alert."""
@@ -144,7 +143,7 @@ class Replica:
             challenge = auth.read_challenge(status.chal)
             if challenge.scheme is auth.Scheme.MAC:
                 raise PeerError("a MAC for a database", answer=StatusCode.NOT_SUPPORTED)
-            self.account = replace(self.account, scheme=challenge.scheme, nonce=challenge.nonce)
+            self.account = self.account.meet(challenge)
             self._challenged = self.is_asked = not succeeded(status.code)
             if self.is_asked:
                 return

@@ -30,7 +30,7 @@ from cardsync.toolkit.synchronization_objects import (
     Summary,
     Transport,
 )
-from cardsync.transport.carrier import Carrier, CarrierError, Failure, Relayed
+from cardsync.transport.carrier import Carrier, CarrierError, Failure, Relayed, check_tls
 from cardsync.transport.wsp_client import LARGEST_UNIT
 
 _CONTENT_TYPES = {Representation.XML: codec.XML}
@@ -195,8 +195,7 @@ class Running:
             raise _Ended(self.stop)
         if self._means.clock() - self.started > self._ordered.seconds:
             raise _Ended(outcome.temporary(Temporary.TIMEOUT))
-        if _is_tls(self._ordered.server) and not _is_tls(url):
-            raise CarrierError(Failure.UNTRUSTED, "the server asks to go on without TLS")
+        check_tls(self._ordered.server, url)
         wanted = self._ordered.constraints
         if wanted is None:
             return
@@ -271,7 +270,3 @@ class Running:
         if Transport.WSP_CONNECTIONLESS in self._ordered.transports:
             return min(self._means.max_msg_size, LARGEST_UNIT)
         return self._means.max_msg_size
-
-
-def _is_tls(url: str) -> bool:
-    return url.lower().startswith("https:")

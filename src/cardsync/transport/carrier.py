@@ -94,3 +94,9 @@ def parted(url: str, schemes: Collection[str]) -> SplitResult:
         # The address may hold a token: it is not repeated.
         raise CarrierError(Failure.UNSUPPORTED, f"no address of {' or '.join(schemes)}")
     return parts
+
+
+def check_tls(first: str, url: str) -> None:
+    """Raise `CarrierError` where a session that began under TLS would go on without."""
+    if first.lower().startswith("https:") and not url.lower().startswith("https:"):
+        raise CarrierError(Failure.UNTRUSTED, "the server asks to go on without TLS")

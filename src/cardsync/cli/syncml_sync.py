@@ -1,0 +1,213 @@
+"""`cardsync syncml sync`: a client for folders and tables."""
+
+import os
+import signal
+import sys
+from enum import Enum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+
+from cardsync.cli import accounts
+from cardsync.cli.accounts import Scheme
+from cardsync.cli.syncml import ContentType, Databases, Emptying, MaxMessage
+from cardsync.cli.syncml import interrupt as at_once
+from cardsync.errors import ConfigError, PeerError
+
+if TYPE_CHECKING:
+    from cardsync.fleet.carriers import Settings as CarrierSettings
+    from cardsync.fleet.syncml_client import Order
+    from cardsync.syncml.events import SessionResult
+
+_CARRIER_HINTS: Final[dict[int | str, str]] = {
+    404: "; is the path right, such as /syncml?",
+    "unreachable": "; does the server run, and is the address right?",
+    "timed out": "; --timeout allows more",
+    "unsupported": "; http://HOST:PORT/PATH is expected",
+}
+"""What a person can do where no message came back, by the status of HTTP or the failure."""
+
+Gateway = Annotated[str, typer.Option(help="HOST[:PORT] of a WAP gateway, to go by WSP.")]
+Connectionless = Annotated[bool, typer.Option("--connectionless", help="WSP in datagrams.")]
+Authorities = Annotated[str, typer.Option(help="PEM of those whose certificates are trusted.")]
+AllowSlow = Annotated[
+    bool, typer.Option("--allow-slow", help="Compare everything where the server asks for it.")
+]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option("--filter", metavar="DATABASE=QUERY", help="Ask for some items: N&iCON;bo."),
+]
+
+
+class Kind(Enum):
+    """What `--type` may say, as the standard says it."""
+
+    TWO_WAY = "two-way"
+    SLOW = "slow"
+    ONE_WAY_FROM_CLIENT = "one-way-from-client"
+    REFRESH_FROM_CLIENT = "refresh-from-client"
+    ONE_WAY_FROM_SERVER = "one-way-from-server"
+    REFRESH_FROM_SERVER = "refresh-from-server"
+
+
+class Protocol(Enum):
+    """What `--protocol` may say."""
+
+    V1_0 = "1.0"
+    V1_1 = "1.1"
+    V1_2 = "1.2"
+
+
+Url = Annotated[
+    str,
+    typer.Argument(help="Such as http://127.0.0.1:9100/syncml, or wsp:, or obex:."),
+]
+User = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME:PASSWORD", help=f"The password may stand in {accounts.PEER.variable}."
+    ),
+]
+Least = Annotated[
+    Scheme | None,
+    typer.Option("--auth", help="The least that is shown; without it what the server asks for."),
+]
+
+
+def sync(
+    url: Url,
+    databases: Databases,
+    *,
+    user: User = None,
+    password_file: Annotated[Path | None, typer.Option(help="Or in this file.")] = None,
+    kind: Annotated[Kind, typer.Option("--type", help="What goes which way.")] = Kind.TWO_WAY,
+    protocol: Annotated[Protocol, typer.Option(help="Version of SyncML.")] = Protocol.V1_2,
+    xml: Annotated[bool, typer.Option("--xml", help="XML in place of WBXML.")] = False,
+    scheme: Least = None,
+    device: Annotated[str | None, typer.Option(help="Our name, such as IMEI:...")] = None,
+    max_message: MaxMessage = 65536,
+    content_type: ContentType = "*/*",
+    timeout: Annotated[float, typer.Option(help="Seconds for one exchange.", min=0.1)] = 60.0,
+    allow_slow: AllowSlow = False,
+    allow_emptying: Emptying = False,
+    gateway: Gateway = "",
+    connectionless: Connectionless = False,
+    authorities: Authorities = "",
+    wanted: Filters = None,
+) -> None:
+    """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
+    from cardsync.fleet.carriers import Settings  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.syncml_client import Order  # noqa: PLC0415
+    from cardsync.syncml import codec, elements  # noqa: PLC0415
+    from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
+
+    order = Order(
+        url,
+        elements.AlertCode[kind.name],
+        elements.Version[protocol.name],
+        codec.XML if xml else codec.WBXML,
+        accounts.PEER.read(user, password_file, scheme),
+        device,
+        _largest(max_message, connectionless=connectionless),
+        SafetyStop(allow_slow, allow_emptying),
+        _filters(wanted or [], databases, protocol),
+    )
+    way = Settings(gateway, authorities, timeout)
+    _end(_run(order, databases, content_type, way, connectionless=connectionless), user)
+
+
+def _largest(octets: int, *, connectionless: bool) -> int:
+    """Limit a message to what goes in datagrams, if it goes in datagrams."""
+    from cardsync.transport.wsp_client import LARGEST_UNIT  # noqa: PLC0415  # fast --help
+
+    return min(octets, LARGEST_UNIT) if connectionless else octets
+
+
+def _filters(wanted: list[str], databases: list[str], protocol: Protocol) -> dict[str, str]:
+    """Read what is asked of each database."""
+    from cardsync.syncml.filters import Query  # noqa: PLC0415  # fast --help
+
+    if wanted and protocol is not Protocol.V1_2:
+        raise ConfigError(f"--filter needs SyncML 1.2, not --protocol {protocol.value}")
+    filters = {}
+    for each in wanted:
+        name, _, query = each.partition("=")
+        if name not in {database.partition("=")[0] for database in databases}:
+            raise ConfigError(f"--filter {each}: DATABASE=QUERY is expected, of a database named")
+        try:
+            Query.decode(query)
+        except PeerError as exc:
+            raise ConfigError(f"--filter {each}: {exc}; such as N&iCON;bo is expected") from exc
+        filters[name] = query
+    return filters
+
+
+def _end(result: "SessionResult", user: str | None) -> NoReturn:
+    """Say how it went, and end."""
+    from cardsync.cli.syncml_report import hints, summary  # noqa: PLC0415  # fast --help
+
+    print("\n".join((*summary(result), *hints(result, user))))
+    sys.exit(0 if result.ok else 1)
+
+
+def _run(
+    order: "Order",
+    databases: list[str],
+    content_type: str,
+    way: "CarrierSettings",
+    *,
+    connectionless: bool,
+) -> "SessionResult":
+    """Run the session; a server that cannot be reached ends the program."""
+    from cardsync.fleet.carriers import Carriers, Taps  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.syncml_client import synchronize  # noqa: PLC0415
+    from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
+    from cardsync.transport.carrier import CarrierError  # noqa: PLC0415
+
+    ended: list[bool] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        """Break off in order, and the next session goes on; a second time ends it at once."""
+        if ended:
+            at_once(number, frame)
+        ended.append(True)
+        os.write(sys.stderr.fileno(), b"\nbreaking off; once more ends it at once\n")
+
+    signal.signal(signal.SIGINT, interrupt)
+    sources = [open_source(each, content_type) for each in databases]
+    tell = _tell if sys.stderr.isatty() else _say_nothing
+    try:
+        with Carriers(way, Taps()) as carriers:
+            carrier = carriers.choose(order.url, connectionless=connectionless)
+            return synchronize(
+                order, sources, carrier, wants_end=lambda: bool(ended), tell=tell,
+                bare=lambda url: _warn(url) if carriers.is_open(url) else None,
+            )  # fmt: skip
+    except CarrierError as error:
+        hint = _CARRIER_HINTS.get(error.status or error.kind.value, "")
+        print(f"{order.url}: {error}{hint}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        for source in sources:
+            source.close()
+
+
+def _tell(sent: int, received: int, octets: int) -> None:
+    """Say on the terminal how far a session is, in the line in which it said so before."""
+    line = f"{sent} items sent, {received} received, {octets // 1024} KB"
+    print(f"\r{line}\x1b[K", end="\r", file=sys.stderr, flush=True)
+
+
+def _warn(url: str) -> None:
+    """Say that a password goes where others may read it."""
+    print(
+        f"{url} asks for the password itself, and others can read it on the way; "
+        "https, or --auth md5 where the server can, keeps it secret, and --auth basic this line",
+        file=sys.stderr,
+    )
+
+
+def _say_nothing(sent: int, received: int, octets: int) -> None:
+    """Keep what is no terminal free of it."""
