@@ -23,22 +23,28 @@ _QUOTED_PRINTABLE: Final = "QUOTED-PRINTABLE"
 
 def are_known(content_type: str) -> bool:
     """Say whether items of this type may have properties."""
-    return _plain(content_type) in {ANY_TYPE, CONTENT_TYPE, *_LINES}
+    return plain(content_type) in {ANY_TYPE, CONTENT_TYPE} or are_lines(content_type)
+
+
+def are_lines(content_type: str) -> bool:
+    """Say whether items of this type are lines of name, parameters and value."""
+    return plain(content_type) in _LINES
+
+
+def plain(content_type: str) -> str:
+    """Give a media type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def read(data: bytes, content_type: str) -> dict[str, tuple[str, ...]]:
     """Give the values of each property, by its name in capitals; {} for other types."""
     text = data.decode(errors="replace")
-    kind = _plain(content_type)
+    kind = plain(content_type)
     pairs = _of_lines(text) if kind in _LINES else _of_record(text) if kind == CONTENT_TYPE else ()
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name.upper(), []).append(value)
     return {name: tuple(values) for name, values in found.items()}
-
-
-def _plain(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
 
 
 def _of_lines(text: str) -> Iterator[tuple[str, str]]:

@@ -155,13 +155,35 @@ def decode(data: bytes) -> Record:
     if len(data) > MAX_RECORD:
         raise PeerError(f"record of {len(data)} octets; at most {MAX_RECORD}", answer=_UNSUPPORTED)
     try:
-        record = _from_fields(json.loads(data.decode()))
+        record = of_fields(json.loads(data.decode()))
     except (ValueError, LocalError, RecursionError) as exc:
         raise PeerError(f"not a record: {exc}", answer=_UNSUPPORTED) from exc
     # Spaces, another order, a property twice or unknown, a usual value written out: all show here.
     if record.encode() != data:
         raise PeerError("record is not in its one form", answer=_UNSUPPORTED)
     return record
+
+
+def of_fields(fields: object) -> Record:
+    """Make a record of its properties, passing over those that are unknown.
+
+    Raises ValueError and `LocalError` for what is none.
+    """
+    match fields:
+        case {"d": str(value), "p": str(path)}:
+            return Parameter(path, value)
+        case {"i": str(identifier), **others}:
+            return Application(
+                identifier,
+                _text(others, "n") or identifier,
+                _text(others, "v"),
+                _number(others, "s"),
+                Kind(_number(others, "k") or 0),
+                _number(others, "t"),
+                _pairs(others.get("o", {})),
+            )
+        case _:
+            raise ValueError("neither a parameter nor an application")
 
 
 def digest(record: Record) -> bytes:
@@ -242,7 +264,7 @@ def merge(base: Record | None, a: Record, b: Record) -> Record | tuple[str, ...]
         merged[name] = two if one == old else one
     if sum(name.startswith("o.") and merged[name] is not None for name in merged) > MAX_PARAMETERS:
         conflicts.append("parameters")
-    return tuple(conflicts) or _from_fields(_joined(merged))
+    return tuple(conflicts) or of_fields(_joined(merged))
 
 
 def ctcap() -> CtCap:
@@ -289,25 +311,6 @@ def _fields(record: Record) -> _Fields:
         "v": record.version,
     }
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _from_fields(fields: object) -> Record:
-    """Make a record of its properties; those that are unknown are left to the caller."""
-    match fields:
-        case {"d": str(value), "p": str(path)}:
-            return Parameter(path, value)
-        case {"i": str(identifier), **others}:
-            return Application(
-                identifier,
-                _text(others, "n") or identifier,
-                _text(others, "v"),
-                _number(others, "s"),
-                Kind(_number(others, "k") or 0),
-                _number(others, "t"),
-                _pairs(others.get("o", {})),
-            )
-        case _:
-            raise ValueError("neither a parameter nor an application")
 
 
 def _text(fields: dict[Any, Any], name: str) -> str | None:
