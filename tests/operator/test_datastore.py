@@ -115,6 +115,31 @@ def test_new_names_after_a_lost_database_find_their_records(database: Database) 
         assert [("bash", bash("1"), "replace")] == history(connection)
 
 
+def test_what_is_stored(database: Database) -> None:
+    """By the device's name, by ours, by the key of a record that is not known to be there."""
+    with database.transaction() as connection:
+        store = make_store(connection)
+        store.apply([Change(ADD, "", bash("1"), "5"), Change(ADD, "", bash("1"), "6")])
+        store.apply([Change(DELETE, "", None, "6")])
+        zlib = Application("zlib", "zlib", "1").encode()
+        store.put("g", zlib)
+        meant = [
+            Change(REPLACE, "", bash("2"), "5"),
+            Change(REPLACE, "s1", b"no record"),
+            Change(ADD, "", Application("zlib", "zlib", "2").encode(), "7"),
+            Change(REPLACE, "", Application("x", "x").encode(), "6"),
+            Change(ADD, "", b"no record", "8"),
+        ]
+
+        assert [
+            bash("1"),
+            bash("1"),
+            Application("zlib", "zlib", "1").encode(),
+            None,
+            None,
+        ] == store.stored(meant)
+
+
 def test_merge_by_fields(database: Database) -> None:
     """Records whose fields do not contradict each other become one; others do not merge."""
     with database.transaction() as connection:

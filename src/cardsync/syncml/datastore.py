@@ -192,6 +192,14 @@ class Counting(Protocol):
 
 
 @runtime_checkable
+class Readable(Protocol):
+    """A datastore that tells what it has, so that fields can go into an item (FieldLevel)."""
+
+    def stored(self, changes: Sequence[Change]) -> Sequence[bytes | None]:
+        """Give the present content of the item that each change means; None if there is none."""
+
+
+@runtime_checkable
 class Transactional(Protocol):
     """A datastore that can undo what a peer asked, so that Atomic can be served."""
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cardsync.syncml.datastore import Change, Rule, ServerDatastore
+from cardsync.syncml.datastore import Change, ChangeKind, Rule, ServerDatastore, would_empty
 from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.events import DatabaseResult, SessionResult
+from cardsync.syncml.incoming import Received
 from cardsync.syncml.kinds import KINDS
+from cardsync.syncml.merging import whole
 from cardsync.syncml.reconcile import Decision, reconcile
 from cardsync.syncml.state import DatabaseState
 from cardsync.syncml.status import StatusCode, succeeded
@@ -23,6 +25,22 @@ class _ClientAlone:
 
     def newer(self, _ours: Change, _theirs: Change) -> bool:
         return False
+
+
+def take(state: DatabaseState, store: ServerDatastore, received: Sequence[Received]) -> list[int]:
+    """Apply all but a deletion of everything, which the safety stop holds back: 403."""
+    changes = whole(received, store, store.content_type)
+    deleted = sum(isinstance(e, Change) and e.kind is ChangeKind.DELETE for e in changes)
+    if would_empty(store, state.size, state.received.deleted + deleted):
+        changes = [_held(change) for change in changes]
+    taken = [change for change in changes if isinstance(change, Change)]
+    codes = iter(decide_and_apply(state, store, taken))
+    return [next(codes) if isinstance(change, Change) else change for change in changes]
+
+
+def _held(change: Change | int) -> Change | int:
+    is_deletion = isinstance(change, Change) and change.kind is ChangeKind.DELETE
+    return StatusCode.FORBIDDEN if is_deletion else change
 
 
 def decide_and_apply(

@@ -6,9 +6,10 @@ OMA DS Protocol 1.2, "Large object handling"; Representation Protocol 1.2, Atomi
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from cardsync.syncml import fields
 from cardsync.syncml.codec import media_type
 from cardsync.syncml.datastore import ANY_TYPE, Change, ChangeKind
 from cardsync.syncml.elements import (
@@ -41,13 +42,15 @@ class Chunk:
     name: str
     size: int
     data: bytes = field(repr=False)
+    field_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
     """An item of the peer: the change that it asks for, or the code that it is owed already.
 
-    `atomic` is the CmdID of the Atomic in which it stands, 0 if in none.
+    `atomic` is the CmdID of the Atomic in which it stands, 0 if in none. `field_level` says that
+    it is not the whole item.
     """
 
     command: Manipulation
@@ -55,6 +58,12 @@ class Received:
     change: Change | None
     code: int = 0
     atomic: int = 0
+    field_level: bool = False
+
+    @property
+    def type(self) -> str | None:
+        """The media type of the item, if it is told."""
+        return _type(self.command, self.item)
 
 
 class Receiver:
@@ -96,7 +105,10 @@ class Receiver:
                     yield from _unread(command.commands, atomic or command.cmd_id)
 
     def _read(self, command: Manipulation, item: Item, atomic: int) -> Received:
+        level = self._is_field_level(command, item)
         code, data = self._data(command, item)
+        if code == StatusCode.CHUNK_ACCEPTED and self.chunk and level:
+            self.chunk = replace(self.chunk, field_level=True)
         if code == StatusCode.CHUNK_ACCEPTED and atomic:
             self.chunk, code = None, StatusCode.NOT_SUPPORTED
         named = self._naming(_KINDS[type(command)], item)
@@ -105,7 +117,7 @@ class Receiver:
         if code or named is None:
             return Received(command, item, None, code, atomic)
         change = Change(named.kind, named.identifier, data, named.peer, named.token, named.type)
-        return Received(command, item, change, 0, atomic)
+        return Received(command, item, change, 0, atomic, level)
 
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):
@@ -119,11 +131,20 @@ class Receiver:
             return StatusCode.BAD_REQUEST, None
         return self._joined(item, data)
 
+    def _is_field_level(self, command: Manipulation, item: Item) -> bool:
+        """Say whether it is some fields alone; of chunks, the first one may be all that says so."""
+        if any(meta and meta.field_level for meta in (item.meta, command.meta)):
+            return True
+        begun = self.chunk if not (item.meta and item.meta.size) else None
+        return begun is not None and begun.field_level and begun.name == _name(item)
+
     def _refused(self, command: Manipulation, item: Item) -> int:
         """Give the status of an item that is not ours to take; 0 for one that is."""
-        if any(meta and meta.field_level for meta in (item.meta, command.meta)):
-            return StatusCode.NOT_SUPPORTED  # some fields alone are not the whole item
         given = _type(command, item)
+        if self._is_field_level(command, item) and not fields.are_known(
+            given or self._content_type
+        ):
+            return StatusCode.NOT_SUPPORTED  # it has no fields
         foreign = given and self._content_type not in (ANY_TYPE, media_type(given))
         unknown = foreign or _format(command, item) not in _FORMATS
         return StatusCode.UNSUPPORTED_TYPE if unknown else 0

@@ -92,6 +92,11 @@ class _MemoryDatastore:
         """Count the items."""
         return len(self.items())
 
+    def stored(self, changes: Sequence[Change]) -> Sequence[bytes | None]:
+        """Give the present content of the item that each change means."""
+        rows = map(self._find, changes)
+        return [None if row is None else row.data for row in rows]
+
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """Put everything back if the block fails."""

@@ -284,6 +284,7 @@ def ctcap() -> CtCap:
             Property("t", "int", 1, display_name="Installed, seconds of UTC"),
             Property("v", "chr", 1, MAX_NAME, display_name="Version"),
         ),
+        field_level=True,
     )
 
 

@@ -33,6 +33,7 @@ from cardsync.syncml.events import Applied, Counts, DatabaseResult
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, alert_code, becomes, kind_of, may_become
 from cardsync.syncml.letter import Letter, Waiting
+from cardsync.syncml.merging import whole
 from cardsync.syncml.names import client_item, plain, server_change
 from cardsync.syncml.outgoing import Supply
 from cardsync.syncml.request import DatabaseRequest, Interrupted
@@ -292,14 +293,13 @@ class Replica:
 
     def _apply(self, received: Sequence[Received]) -> list[int]:
         """Apply all but what must not be: edits of this very session, the deletion of all."""
-        changes = [each.change for each in received if each.change is not None]
-        held = self._held(changes)
-        taken = [change for change, code in zip(changes, held, strict=True) if not code]
+        changes = self._held(whole(received, self.store, self.store.content_type))
+        taken = [change for change in changes if isinstance(change, Change)]
         applied = iter(self.store.apply(taken) if taken else ())
         codes = []
-        for change, code in zip(changes, held, strict=True):
-            if code:
-                codes.append(code)
+        for change in changes:
+            if not isinstance(change, Change):
+                codes.append(change)
                 continue
             done = next(applied)
             codes.append(done.code)
@@ -307,17 +307,19 @@ class Replica:
                 self._maps.append(Mapping(done.identifier, change.peer))
         return codes
 
-    def _held(self, changes: Sequence[Change]) -> list[int]:
-        """Give 409 for an item that was edited here since we began, 403 for a deletion of all."""
+    def _held(self, changes: Sequence[Change | int]) -> list[Change | int]:
+        """Put 409 for an item that was edited here since we began, 403 for a deletion of all."""
         edited = {each.identifier for each in self.store.changes(self._began)} if changes else ()
-        deleted = sum(change.kind is ChangeKind.DELETE for change in changes)
+        deleted = sum(isinstance(e, Change) and e.kind is ChangeKind.DELETE for e in changes)
         stop = would_empty(self.store, self._size, self._received.deleted + deleted)
         return [
-            StatusCode.CONFLICT
+            change
+            if not isinstance(change, Change)
+            else StatusCode.CONFLICT
             if change.identifier in edited
             else StatusCode.FORBIDDEN
             if stop and change.kind is ChangeKind.DELETE
-            else 0
+            else change
             for change in changes
         ]
 

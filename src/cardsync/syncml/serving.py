@@ -4,7 +4,7 @@ Alerts open them, the client's changes are decided and applied, ours are sent as
 message has room, and at the end the anchors are agreed. OMA DS Protocol 1.2.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +13,6 @@ from cardsync.syncml import filters
 from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
     Anchors,
-    ChangeKind,
     Counting,
     Guarded,
     Mapping,
@@ -21,7 +20,7 @@ from cardsync.syncml.datastore import (
     agree,
     would_empty,
 )
-from cardsync.syncml.deciding import can_resume, decide_and_apply, result
+from cardsync.syncml.deciding import can_resume, result, take
 from cardsync.syncml.elements import (
     Alert,
     AlertCode,
@@ -41,7 +40,7 @@ from cardsync.syncml.events import (
     SyncTypeChanged,
 )
 from cardsync.syncml.filters import Wanted
-from cardsync.syncml.incoming import Chunk, Received, Receiver
+from cardsync.syncml.incoming import Chunk, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
 from cardsync.syncml.letter import Letter
 from cardsync.syncml.names import client_change, plain, server_item
@@ -219,7 +218,7 @@ class Databases:
         receiver = Receiver(state.name, store.content_type, client_change, self._chunk)
         received = tuple(receiver.read(sync.commands))
         self._chunk = receiver.chunk
-        outcomes = carry_out(received, store, lambda part: self._apply(state, store, part))
+        outcomes = carry_out(received, store, lambda part: take(state, store, part))
         done = [each.change.kind for each, code in outcomes if each.change and succeeded(code)]
         failed = [code for _, code in outcomes if not succeeded(code)]
         state = replace(state, received=state.received.plus(done))
@@ -228,18 +227,6 @@ class Databases:
             event = Applied(state.name, state.received, len(failed), sync.number_of_changes)
             self.events.append(event)
         return outcomes, receiver.unfinished
-
-    def _apply(
-        self, state: DatabaseState, store: ServerDatastore, received: Sequence[Received]
-    ) -> list[int]:
-        """Apply all but a deletion of everything, which the safety stop holds back: 403."""
-        changes = [each.change for each in received if each.change is not None]
-        deleted = sum(change.kind is ChangeKind.DELETE for change in changes)
-        stop = would_empty(store, state.size, state.received.deleted + deleted)
-        held = [stop and change.kind is ChangeKind.DELETE for change in changes]
-        taken = [change for change, is_held in zip(changes, held, strict=True) if not is_held]
-        codes = iter(decide_and_apply(state, store, taken))
-        return [StatusCode.FORBIDDEN if is_held else next(codes) for is_held in held]
 
     def map(self, at: int, command: Map) -> int:
         """Learn the client's names of what we added; give the status."""

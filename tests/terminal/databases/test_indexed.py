@@ -180,6 +180,22 @@ def test_edit_that_was_not_seen_is_not_overwritten(pair: FolderPair) -> None:
     }
 
 
+def test_what_is_stored(tmp_path: Path) -> None:
+    """The content of what a change means: by its names, at the server also by its UID."""
+    source = open_source(f"db={tmp_path / 'cards'}", "text/x-vcard")
+    one, two = (b"BEGIN:VCARD\nUID:%d\nEND:VCARD\n" % number for number in (1, 2))
+    (tmp_path / "cards" / "1").write_bytes(one)
+    store = source.server("device")
+    store.apply([Change(ADD, "", two, name) for name in "ab"])
+    store.apply([Change(DELETE, "", None, "b")])
+    meant = [Change(REPLACE, "", two, name) for name in "ab"]
+
+    assert [two, None] == store.stored(meant)
+    assert [one, None] == store.stored([Change(ADD, "", one, "x"), Change(REPLACE, "y", one)])
+    assert [None] == source.client("server").stored([Change(ADD, "", one, "x")])
+    source.close()
+
+
 def test_folder_that_was_made_anew_is_another_one(tmp_path: Path) -> None:
     """Nothing of the old one is remembered, so nothing is deleted elsewhere because of it."""
     source = open_source(f"db={tmp_path / 'f'}")

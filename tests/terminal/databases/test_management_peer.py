@@ -17,6 +17,7 @@ from cardsync.syncml.datastore import (
     ChangeKind,
     ClientDatastore,
     Mapping,
+    Readable,
 )
 from cardsync.syncml.memory import MemoryClientDatastore
 from cardsync.syncml.record import Parameter
@@ -130,6 +131,21 @@ def test_changes_since_the_anchor(subject: Subject) -> None:
 
     assert [Anchors("n", "p", token)] == list(subject.datastore.anchors())
     assert expected == told(subject, token)
+
+
+def test_what_is_stored(subject: Subject) -> None:
+    """The content of what a change means, by either name; fields of it go in there."""
+    first = subject.put("a", "1")
+    subject.datastore.apply([Change(ADD, "", data("c", "3"), "guid-3")])
+    meant = [
+        Change(REPLACE, first, data("a", "4")),
+        Change(ADD, "", data("c", "4"), "guid-3"),
+        Change(ADD, "", data("d", "4"), "guid-4"),
+        Change(REPLACE, "99", data("d", "4")),
+    ]
+    assert isinstance(subject.datastore, Readable)
+
+    assert [data("a", "1"), data("c", "3"), None, None] == subject.datastore.stored(meant)
 
 
 def test_nothing_changed(subject: Subject) -> None:

@@ -144,6 +144,16 @@ class PostgresDatastore(ServerDatastore):
         self._write(batch)
         return applied
 
+    def stored(self, changes: Sequence[Change]) -> Sequence[bytes | None]:
+        """Give the present content of the item that each change means."""
+        contents = [self._try(change.data) or Content() for change in changes]
+        batch = self._batch_of(changes, contents)
+        pairs = zip(changes, contents, strict=True)
+        rows = [batch.same(change, content, by_content=True) for change, content in pairs]
+        guids = {row.guid for row in rows if row is not None and row.there}
+        found = records.contents(self._connection, self._place, guids) if guids else {}
+        return [None if row is None else found.get(row.guid) for row in rows]
+
     def map(self, mappings: Sequence[Mapping]) -> Sequence[int]:
         """Learn the client's names of items that we added."""
         batch = self._batch(

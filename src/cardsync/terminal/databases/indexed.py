@@ -24,7 +24,7 @@ from cardsync.terminal.databases.index import Index
 _OK, _ADDED, _NOT_DELETED, _NOT_FOUND, _CONFLICT = 200, 201, 211, 404, 409
 _FAILED = 510
 
-_Row = tuple[int, str, bytes, int]
+Row = tuple[int, str, bytes, int]
 """Number of an item, its name, the digest of its content, whether it is a tombstone."""
 
 
@@ -82,6 +82,12 @@ class IndexedDatastore:
         """Count the items."""
         with self._index.transaction():
             return self._index.count()
+
+    def stored(self, changes: Sequence[Change]) -> Sequence[bytes | None]:
+        """Give the present content of the item that each change means."""
+        self._index.scan()
+        rows = map(self._meant, changes)
+        return [None if row is None or row[3] else self._collection.read(row[1]) for row in rows]
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
@@ -200,7 +206,7 @@ class IndexedDatastore:
             self._name(item, change.peer)
         return Applied(_ADDED if created else _OK, name)
 
-    def _write(self, row: _Row | None, data: bytes, wanted: str) -> tuple[int, str, bool]:
+    def _write(self, row: Row | None, data: bytes, wanted: str) -> tuple[int, str, bool]:
         """Write content; give the item, its name, and whether it is new."""
         if row is not None and not row[3] and row[2] == sha256(data).digest():
             return row[0], row[1], False
@@ -217,7 +223,7 @@ class IndexedDatastore:
             name = self._collection.name("", data)
         return name
 
-    def _delete(self, row: _Row | None) -> Applied:
+    def _delete(self, row: Row | None) -> Applied:
         if row is None:
             return Applied(_NOT_DELETED, "")
         item, name, _, deleted = row
@@ -231,7 +237,7 @@ class IndexedDatastore:
         self._index.bury(name)
         self._note(item, at_peer=False)
 
-    def _find(self, change: Change) -> _Row | None:
+    def _find(self, change: Change) -> Row | None:
         """Find the item that a change means, which may be a tombstone."""
         if change.identifier:
             return self._row("name = ?", change.identifier)
@@ -241,14 +247,18 @@ class IndexedDatastore:
             change.peer,
         )
 
-    def _row(self, condition: str, *values: object) -> _Row | None:
-        found: _Row | None = self._index.connection.execute(
+    def _meant(self, change: Change) -> Row | None:
+        """Find the item whose fields a change has."""
+        return self._find(change)
+
+    def _row(self, condition: str, *values: object) -> Row | None:
+        found: Row | None = self._index.connection.execute(
             f"SELECT item, name, digest, deleted FROM items WHERE {condition}",  # noqa: S608  # ours
             values,
         ).fetchone()
         return found
 
-    def _is_as_seen(self, row: _Row) -> bool:
+    def _is_as_seen(self, row: Row) -> bool:
         """Say whether the owner has left an item as it was when it was looked at."""
         data = self._collection.read(row[1])
         if data is None:

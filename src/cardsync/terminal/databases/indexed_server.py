@@ -6,7 +6,7 @@ from typing import Final
 from cardsync.syncml.datastore import Applied, Change, ChangeKind, Mapping, Rule
 from cardsync.terminal.databases.dates import newer
 from cardsync.terminal.databases.index import Index
-from cardsync.terminal.databases.indexed import IndexedDatastore, SafetyStop
+from cardsync.terminal.databases.indexed import IndexedDatastore, Row, SafetyStop
 
 _OK, _NOT_FOUND, _CONFLICT = 200, 404, 409
 _ROWS: Final = 10_000  # in one statement; SQLite takes 32,766 values
@@ -60,6 +60,18 @@ class IndexedServer(IndexedDatastore):
                 name = loser.identifier or self._collection.name(loser.peer or "", loser.data)
                 number = self._index.serial() + len(list(home.iterdir()))
                 (home / f"{number}.{name.replace('/', '_')}").write_bytes(loser.data)
+
+    def _meant(self, change: Change) -> Row | None:
+        """Find the item of a change also by what is alike and not at the peer."""
+        found = self._find(change)
+        if found is not None or change.identifier or change.data is None:
+            return found
+        return self._row(
+            """item = (SELECT item FROM seen WHERE peer = ? AND likeness = ?
+               AND NOT at_peer AND NOT deleted ORDER BY last)""",
+            self._peer,
+            self._index.likeness(change.data),
+        )
 
     def _own(self, since: str, changes: Sequence[Change]) -> Iterator[Change]:
         """Give our changes that may be of the same items: by the peer's name or the content."""

@@ -89,6 +89,13 @@ class ManagementDatastore:
                 raise
             return [Applied(_FULL, change.identifier) for change in changes]
 
+    def stored(self, changes: Sequence[Change]) -> Sequence[bytes | None]:
+        """Give the present record that each change means, as the peer knows it."""
+        with self._file.reading():
+            luids = [self._find(change) for change in changes]
+            found = [None if luid is None else self._file.record(luid) for luid in luids]
+        return [None if value is None else self._told(value) for value in found]
+
     def forget(self) -> str:
         """Begin anew: no item is known to be at the peer, nothing is agreed."""
         with self._file.transaction() as connection:
