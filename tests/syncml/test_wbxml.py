@@ -240,12 +240,10 @@ def test_character_set_refused() -> None:
     ascii_start = bytes.fromhex("02 A4 01 03 00")
     body = bytes.fromhex("46 4B 03 31 00 01 54 6E 57 03 E5 00 01 01 01 01")
 
-    assert ("SyncML", "SyncBody", "Alert", "Item", "Target") == (
-        _refusal(ascii_start + HEADER + body + ENDS).path
-    )
-    assert ("SyncML", "SyncBody", "Alert", "Item", "Target", "LocURI") == (
-        _refusal(USUAL + HEADER + body + ENDS).path
-    )
+    for start in (ascii_start, USUAL):
+        assert ("SyncML", "SyncBody", "Alert", "Item", "Target", "LocURI") == (
+            _refusal(start + HEADER + body + ENDS).path
+        )
 
 
 def test_unknown_elements() -> None:

@@ -73,7 +73,6 @@ def _page(names: str) -> Page:
 SYNCML: Final = _page(_SYNCML_NAMES)
 METINF: Final = _page(_METINF_NAMES)
 DEVINF: Final = _page(_DEVINF_NAMES)
-NO_PAGE: Final = _page("")
 
 KNOWN: Final = frozenset({*SYNCML, *METINF, *DEVINF, "Size"}) - {""}
 METINF_CHILDREN: Final = frozenset(METINF) - {

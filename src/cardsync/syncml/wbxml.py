@@ -14,11 +14,11 @@ from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import Message, Version
 from cardsync.syncml.tokens import HAS_CONTENT, NUMBERS, Page, Token
 from cardsync.syncml.tree import Budget, Node
-from cardsync.syncml.wbxml_parser import Document, Parser
+from cardsync.syncml.wbxml_parser import Document, Parser, by_token
 
 _WBXML_1_2: Final = 0x02
-_MESSAGE: Final = Document(tokens.SYNCML_NUMBERS, "SyncML", (tokens.SYNCML, tokens.METINF))
-_DEVICE: Final = Document(tokens.DEVINF_NUMBERS, "DevInf", (tokens.DEVINF,))
+_MESSAGE: Final = Document(tokens.SYNCML_NUMBERS, "SyncML", by_token(tokens.SYNCML, tokens.METINF))
+_DEVICE: Final = Document(tokens.DEVINF_NUMBERS, "DevInf", by_token(tokens.DEVINF))
 
 
 def encode(message: Message) -> bytes:

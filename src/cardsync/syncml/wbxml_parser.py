@@ -20,6 +20,8 @@ from cardsync.syncml.tree import (
 _VERSIONS: Final = frozenset({0x01, 0x02, 0x03})  # 1.1 to 1.3; 1.0 has another header
 _END: Final = int(Token.END)
 _STR_I: Final = int(Token.STR_I)
+_OPAQUE: Final = int(Token.OPAQUE)
+_SWITCH_PAGE: Final = int(Token.SWITCH_PAGE)
 _WITH_STRING: Final = frozenset({0x03, 0x40, 0x41, 0x42})
 _WITH_NUMBER: Final = frozenset({0x02, 0x04, 0x80, 0x81, 0x82, 0x83})
 _LITERAL_TAGS: Final = frozenset({0x04, 0x44, 0x84, 0xC4})
@@ -32,11 +34,21 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A kind of document: numbers of its public identifier, its root, its code pages."""
+    """A kind of document: numbers of its public identifier, its root, its names.
+
+    `names` are those of each code page by token: of elements that have content and no attributes.
+    """
 
     numbers: frozenset[int]
     root: str
-    pages: tuple[Page, ...]
+    names: tuple[Page, ...]
+
+
+def by_token(*pages: Page) -> tuple[Page, ...]:
+    """Give the names of a document: 256 code pages of 256 tokens, "" where none is assigned."""
+    none = ("",) * 0x100
+    known = tuple(none[:HAS_CONTENT] + page + none[HAS_ATTRIBUTES:] for page in pages)
+    return known + (none,) * (0x100 - len(pages))
 
 
 class Parser:
@@ -55,10 +67,10 @@ class Parser:
         self._pos = 0
         self._charset = "utf-8"
         self._table = b""
-        self._names: Page = document.pages[0]
+        self._names: Page = document.names[0]
         self._stack: list[Node] = []  # the elements that are open,
         self._lists: list[list[Node]] = [[]]  # what stands in them,
-        self._pieces: list[list[bytes]] = [[]]  # and their characters
+        self._pieces: dict[int, list[bytes]] = {}  # and their characters, by depth
 
     def root(self) -> Node:
         """Read the whole document; raise `MalformedMessage`."""
@@ -99,36 +111,57 @@ class Parser:
             raise self._refusal("not the public identifier of this document", UNSUPPORTED_TYPE)
 
     def _elements(self) -> None:
-        """Read one token after the other until the root is closed."""
-        data, lists, stack = self._data, self._lists, self._stack
-        while stack or not lists[0]:
-            pos = self._pos
+        """Read one token after the other until the root is closed; most of them without a call."""
+        data, stack, lists, pieces = self._data, self._stack, self._lists, self._pieces
+        string = _STR_I if self._charset == "utf-8" else -1
+        names, inside, pos = self._names, lists[0], self._pos
+        while stack or not inside:
             token = data[pos]
-            tag = token & TAG_BITS
-            if tag < FIRST_TAG:
-                self._pos = pos + 1
-                if token == _END:
-                    self._close()
+            name = names[token]
+            pos += 1
+            if name and self._left and len(stack) < MAX_DEPTH:
+                self._left -= 1
+                node = Node(name, pos - 1)
+                inside.append(node)
+                stop = 0
+                if data[pos] == string:
+                    stop = data.index(0, pos) + 1
+                    text = data[pos + 1 : stop - 1]
+                elif data[pos] == _OPAQUE:
+                    self._pos = pos + 1
+                    text = self._octets(self._uintvar())
+                    stop = self._pos
+                if stop and data[stop] == _END:
+                    node.text = text
+                    pos = stop + 1
                 else:
-                    self._global(token)
-                continue
-            node = Node(self._names[tag], pos)
-            self._pos = pos + 1
-            self._attach(node)
-            if token & (HAS_CONTENT | HAS_ATTRIBUTES) != HAS_CONTENT:
-                self._rare(node, token)
-            elif data[pos + 1] != _STR_I or not self._is_string(node, pos + 2):
-                self._open(node)
+                    inside = self._enter(node)
+            elif token == _END and stack and not pieces:
+                stack.pop()
+                lists.pop()
+                inside = lists[-1]
+            elif token == _SWITCH_PAGE:
+                names = self._names = self._document.names[data[pos]]
+                pos += 1
+            else:
+                self._pos = pos
+                self._other(token)
+                inside, pos = lists[-1], self._pos
+        self._pos = pos
 
-    def _is_string(self, node: Node, start: int) -> bool:
-        """Read an element that holds one string, as most do; False if there is more in it."""
-        data = self._data
-        stop = data.index(0, start)
-        if data[stop + 1] != _END:
-            return False
-        node.text = self._characters(data[start:stop])
-        self._pos = stop + 2
-        return True
+    def _other(self, token: int) -> None:
+        """Read what follows a token that is rare, and refuse what must be refused.
+
+        Usual are elements that hold one string, one opaque, or elements.
+        """
+        if token & TAG_BITS >= FIRST_TAG:
+            node = Node(self._names[token & TAG_BITS | HAS_CONTENT], self._pos - 1)
+            self._attach(node)
+            self._rare(node, token)
+        elif token == _END:
+            self._close()
+        else:
+            self._global(token)
 
     def _rare(self, node: Node, token: int) -> None:
         """Go on after the tag of an element that is empty or has attributes."""
@@ -150,16 +183,20 @@ class Parser:
     def _open(self, node: Node) -> None:
         if len(self._stack) == MAX_DEPTH:
             raise self._refusal(f"more than {MAX_DEPTH} elements in each other")
+        self._enter(node)
+
+    def _enter(self, node: Node) -> list[Node]:
+        """Give where the elements in an element go, which is open now."""
         inside: list[Node] = []
         node.children = inside
         self._stack.append(node)
         self._lists.append(inside)
-        self._pieces.append([])
+        return inside
 
     def _close(self) -> None:
         if not self._stack:
             raise self._refusal("an end without a beginning")
-        pieces = self._pieces.pop()
+        pieces = self._pieces.pop(len(self._stack), None)
         self._lists.pop()
         node = self._stack.pop()
         if pieces:
@@ -167,16 +204,12 @@ class Parser:
 
     def _global(self, token: int) -> None:
         """Read what follows a token that is no tag. Clauses 5.8 and 7.1."""
-        if token == Token.SWITCH_PAGE:
-            page, pages = self._data[self._pos], self._document.pages
-            self._names = pages[page] if page < len(pages) else tokens.NO_PAGE
-            self._pos += 1
-        elif token == Token.PI:
+        if token == Token.PI:
             self._skip_attributes()
         elif token in _LITERAL_TAGS:
             self._literal(token)
         elif self._stack:
-            self._pieces[-1].append(self._content(token))
+            self._pieces.setdefault(len(self._stack), []).append(self._content(token))
         else:
             raise self._refusal("content outside of the root")
 
