@@ -8,8 +8,21 @@ names of the elements in the manner of Python: `LocURI` is `uri`, `MsgID` is `ms
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from typing import TypeVar, dataclass_transform
 
 from cardsync.syncml.devinf import DevInf
+
+_T = TypeVar("_T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def _value(cls: type[_T]) -> type[_T]:
+    """Make a frozen, slotted dataclass: to mypy, which lets nobody change one.
+
+    Python itself would set each field by a call of its own: a third of the time that it takes to
+    read a message.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
 class Version(Enum):
@@ -52,7 +65,7 @@ class AlertCode(IntEnum):
     RESUME = 225
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Anchor:
     """Synchronization anchors: `last` is absent where everything is sent anew."""
 
@@ -60,7 +73,7 @@ class Anchor:
     last: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Mem:
     """Memory left: octets, and the number of items; None where a peer leaves one out."""
 
@@ -69,7 +82,7 @@ class Mem:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Meta:
     """Meta-information; every field is optional. `field_level` is of 1.2."""
 
@@ -90,7 +103,7 @@ class Meta:
 Data = bytes | Meta | DevInf
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Filter:
     """A filter of a source or target database, 1.2; its item names the grammar and the query."""
 
@@ -100,7 +113,7 @@ class Filter:
     type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Location:
     """A Target or a Source: a LocURI, a LocName for people, and in 1.2 a filter."""
 
@@ -109,7 +122,7 @@ class Location:
     filter: Filter | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Item:
     """An item of a command; `more_data` says that its data goes on in the next message."""
 
@@ -122,7 +135,7 @@ class Item:
     target_parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Cred:
     """Credentials: `meta.type` names the scheme, `data` as it stands (base64 where it says so).
 
@@ -133,14 +146,14 @@ class Cred:
     meta: Meta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Chal:
     """A challenge: scheme, format and next nonce stand in `meta`."""
 
     meta: Meta
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class SyncHdr:
     """The header of a message. `session_id` is text, `msg_id` counts from 1."""
 
@@ -155,7 +168,7 @@ class SyncHdr:
     meta: Meta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class _Manipulation:
     """What Add, Replace, Delete, Copy and Move share."""
 
@@ -166,17 +179,17 @@ class _Manipulation:
     cred: Cred | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Add(_Manipulation):
     """Add items; each is named by the sender's Source."""
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Replace(_Manipulation):
     """Replace items, or add those that are not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Delete(_Manipulation):
     """Delete items; `archive` keeps them elsewhere, `soft` forgets them at the receiver only."""
 
@@ -184,17 +197,17 @@ class Delete(_Manipulation):
     soft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Copy(_Manipulation):
     """Copy items."""
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Move(_Manipulation):
     """Move items to another parent, 1.2."""
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Alert:
     """An Alert; `code` is its Data, 0 where there is none."""
 
@@ -206,7 +219,7 @@ class Alert:
     correlator: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Status:
     """The answer to one command of message `msg_ref`; `cmd_ref` 0 is the header."""
 
@@ -222,7 +235,7 @@ class Status:
     items: tuple[Item, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Get:
     """Ask for items, such as the device information."""
 
@@ -234,7 +247,7 @@ class Get:
     lang: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Put:
     """Give items, such as the device information."""
 
@@ -246,7 +259,7 @@ class Put:
     lang: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Results:
     """The answer to a Get, beside its Status."""
 
@@ -259,7 +272,7 @@ class Results:
     source_ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class MapItem:
     """`target` is the server's identifier (GUID), `source` the client's (LUID)."""
 
@@ -267,7 +280,7 @@ class MapItem:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Map:
     """The client's identifiers for items that the server added."""
 
@@ -279,7 +292,7 @@ class Map:
     cred: Cred | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Exec:
     """Execute; of device management, kept to be refused properly."""
 
@@ -291,7 +304,7 @@ class Exec:
     correlator: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Search:
     """Search `sources` by the query in `data`; kept to be refused properly."""
 
@@ -306,7 +319,7 @@ class Search:
     lang: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Sync:
     """The changes of one database, in the order in which they are applied."""
 
@@ -320,7 +333,7 @@ class Sync:
     cred: Cred | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Atomic:
     """All of its commands or none."""
 
@@ -330,7 +343,7 @@ class Atomic:
     no_resp: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Sequence:
     """Its commands in this order."""
 
@@ -346,7 +359,7 @@ Command = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@_value
 class Message:
     """A SyncML message; `final` says that it is the last one of its package."""
 
