@@ -82,6 +82,7 @@ class ClientSession:
         self._events: list[Event] = []
         self._owed: Owed = deque()
         self._alerts: dict[tuple[int, int], Replica] = {}
+        self._unasked: Sequence[Replica] = ()  # for whom package 1 has had no room yet
         self._outbox: bytes | None = None
         self.mac: str | None = None  # what goes beside the message given last: x-syncml-hmac
         self._sent = self._received = self._trips = 0
@@ -271,13 +272,12 @@ class ClientSession:
         self._ask(letter, self._replicas)
 
     def _ask(self, letter: Letter, replicas: Sequence[Replica]) -> None:
-        """Ask for the synchronization of databases."""
-        for replica in replicas:
-            number = letter.add(replica.alert(self._config.version))
-            self._alerts[self._line.msg_id, number] = replica
-            if not number:
-                replica.stop(StatusCode.TOO_LARGE)
-        self._outbox = letter.encode(final=True)
+        """Ask for the synchronization of databases, of as many as there is room for."""
+        rest = deque(replicas)
+        while rest and (number := letter.push(rest[0].alert(self._config.version))):
+            self._alerts[self._line.msg_id, number] = rest.popleft()
+        self._unasked = tuple(rest)
+        self._outbox = letter.encode(final=not self._unasked)
 
     def _advance(self, *, final: bool) -> None:
         """Move on after a message of the server; see the table at the top."""
@@ -285,7 +285,7 @@ class ClientSession:
             self._finish(StatusCode.CANCELLED)
         elif self._suspending:
             self._break_off()
-        elif self._phase is _Phase.INITIALIZATION and final:
+        elif self._phase is _Phase.INITIALIZATION and (final or self._unasked):
             self._begin_changes()
         elif self._phase is _Phase.CHANGES:
             self._send_changes()
@@ -297,8 +297,8 @@ class ClientSession:
             self._answer(final=self._phase is _Phase.MAPPING)
 
     def _begin_changes(self) -> None:
-        asked = [replica for replica in self._living() if replica.is_asked]
-        if asked:  # once more, with the credentials that the server wants
+        asked = self._unasked or [replica for replica in self._living() if replica.is_asked]
+        if asked:  # package 1 goes on, or once more, with the credentials that the server wants
             letter = self._line.begin()
             letter.pay(self._owed)
             self._ask(letter, asked)

@@ -262,7 +262,7 @@ class _Turn:
             for command in (sync, *sync.commands):
                 self._answer(command, code)
             return
-        self._state = replace(self._state, phase=Phase.CLIENT_CHANGES)
+        self._state = replace(self._state, phase=Phase.CLIENT_CHANGES, goes_on=False)
         outcomes, unfinished = self._databases.apply(at, sync)
         if self._request.final and self._databases.would_empty(at):
             code = StatusCode.FORBIDDEN
@@ -289,7 +289,7 @@ class _Turn:
         phase = self._state.phase
         if phase is Phase.INITIALIZATION and len(self._databases):
             self._state = replace(self._state, phase=Phase.CLIENT_CHANGES)
-        elif phase is Phase.CLIENT_CHANGES:
+        elif phase is Phase.CLIENT_CHANGES and not self._state.goes_on:
             self._databases.begin_sending()
             self._state = replace(self._state, phase=Phase.SERVER_CHANGES)
         elif phase is Phase.MAPPING:
@@ -310,6 +310,7 @@ class _Turn:
             digest=digest,
             replies=self._state.replies + 1,
             owed=tuple(owed),
+            goes_on=not final and (self._request.final or self._state.goes_on),
         )
         octets = letter.encode(final=final, no_resp=self._silent)
         shown = mac(self._state, self._config.account, octets)
@@ -321,7 +322,7 @@ class _Turn:
             return False
         if self._state.phase is Phase.SERVER_CHANGES:
             return self._send(letter)
-        return self._request.final
+        return self._request.final or self._state.goes_on
 
     def _write_alerts(self, letter: Letter) -> bool:
         """Answer the client's wishes by our own: the kind and the anchors. Package 2."""

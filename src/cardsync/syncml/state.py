@@ -114,7 +114,8 @@ class ServerState:
     room for, `alerted` counts our Alerts. The client has met our own credentials with
     `challenges`, the last one of a `scheme` and a `nonce`, until we are trusted. `has_asked`
     says that credentials of a database were asked for, `is_sealed` that the client owes a MAC
-    with each message.
+    with each message. `goes_on` says that a package of the client is complete and ours, the
+    answer to it, is not: whoever asks for the rest of it has no Final to send.
     """
 
     session_id: str
@@ -137,6 +138,7 @@ class ServerState:
     is_trusted: bool = False
     has_asked: bool = False
     is_sealed: bool = False
+    goes_on: bool = False
 
     @classmethod
     def begin(cls, header: SyncHdr) -> "ServerState":
