@@ -19,7 +19,19 @@ from cardsync.cli.syncml_report import complaints
 from cardsync.fleet.syncml_http import HttpServer, Serve
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import auth, codec
-from cardsync.syncml.elements import Alert, AlertCode, Message, Put, Results, Status, Version
+from cardsync.syncml.elements import (
+    Add,
+    Alert,
+    AlertCode,
+    Item,
+    Location,
+    Message,
+    Put,
+    Results,
+    Status,
+    Sync,
+    Version,
+)
 from cardsync.syncml.events import Authenticated, DatabaseResult, Event, Finished, SessionResult
 from cardsync.terminal.databases.sources import Source, open_source
 from syncml_messages import everything
@@ -361,6 +373,26 @@ def test_show(tmp_path: Path) -> None:
     assert trees[0] == trees[1]
     assert "SyncML" == trees[0][1]["name"]
     assert os.linesep.join(["  SyncML", "    SyncHdr"]) in trees[0][0]
+
+
+def test_show_a_long_one(tmp_path: Path) -> None:
+    """More than a message may have comes in pieces: every item once, each with the header."""
+    items = tuple(Item(source=Location(f"c{n}"), data=b"." * 90_000) for n in range(120))
+    whole = Message(readable().header, (Sync(1, commands=(Add(2, items),)),), final=True)
+    (tmp_path / "long").write_bytes(codec.encode(whole, codec.WBXML))
+
+    ran = run("show", "--json", str(tmp_path / "long"))
+
+    told = [json.loads(line)["message"] for line in ran.stdout.splitlines()]
+    assert 0 == ran.returncode
+    assert {"SyncHdr"} == {piece["children"][0]["name"] for piece in told}
+    names = [
+        item["children"][0]["children"][0]["text"]
+        for piece in told
+        for item in piece["children"][1]["children"][0]["children"][-1]["children"]
+        if item["name"] == "Item"
+    ]
+    assert [item.source.uri for item in items if item.source] == names
 
 
 def test_show_what_is_none(tmp_path: Path) -> None:

@@ -135,18 +135,17 @@ def show(
     for path in files:
         octets = inputs.octets(path)
         kind = shown.representation(octets)
+        head = {"file": str(path), "type": kind, "octets": len(octets)}
         try:
-            tree = shown.tree(octets, secrets=secrets)
+            for tree in shown.trees(octets, secrets=secrets):
+                if as_json:
+                    print(json.dumps({**head, "message": tree}, ensure_ascii=False))
+                else:
+                    print(f"{path}: {kind}, {len(octets)} octets")
+                    print("\n".join(shown.lines(tree, 1)))
         except PeerError as error:
             print(f"{path}: {error}", file=sys.stderr)
             bad = True
-            continue
-        if as_json:
-            head = {"file": str(path), "type": kind, "octets": len(octets)}
-            print(json.dumps({**head, "message": tree}, ensure_ascii=False))
-        else:
-            print(f"{path}: {kind}, {len(octets)} octets")
-            print("\n".join(shown.lines(tree, 1)))
     sys.exit(1 if bad else 0)
 
 

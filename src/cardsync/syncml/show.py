@@ -10,11 +10,15 @@ from typing import Final
 from cardsync.errors import PeerError
 from cardsync.syncml import codec, wbxml, xml
 from cardsync.syncml.elements import AlertCode
+from cardsync.syncml.pieces import Pieces
 from cardsync.syncml.status import words
-from cardsync.syncml.tree import Budget, Node
+from cardsync.syncml.tree import MAX_OCTETS, Budget, Node
 
 Tree = dict[str, object]
 """`name`, then `children`, or `text`, or `hex` of what is no text; `means` of a code with words."""
+
+_STEP: Final = 1 << 16
+"""Octets of a long message that are looked at at once."""
 
 _DOCUMENTS: Final = b"\x01\x02\x03"
 """First octets of WBXML 1.1 to 1.3."""
@@ -27,6 +31,21 @@ def representation(octets: bytes) -> str:
     """Tell the media type of a message by its first octets: XML begins with "<" or a mark."""
     is_xml = octets.lstrip().startswith((b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"))
     return codec.XML if is_xml else codec.WBXML
+
+
+def trees(octets: bytes, *, secrets: bool = False) -> Iterator[Tree]:
+    """Read a message of any length: one of more than 8 MiB comes in `pieces`, with its header each.
+
+    Raises `MalformedMessage`.
+    """
+    if len(octets) <= MAX_OCTETS:
+        yield tree(octets, secrets=secrets)
+        return
+    pieces = Pieces(representation(octets))
+    for start in range(0, len(octets), _STEP):
+        for piece in pieces.feed(octets[start : start + _STEP]):
+            yield tree(piece, secrets=secrets)
+    yield tree(pieces.finish(), secrets=secrets)
 
 
 def tree(octets: bytes, *, secrets: bool = False) -> Tree:
