@@ -82,10 +82,11 @@ def test_an_object_that_is_none(kind: type[DataObject], octets: str) -> None:
 
 
 def test_the_name_of_a_database() -> None:
-    """A URI where it is one."""
+    """A URI where it is one, None where it is of another kind; never what is no text."""
     assert "./dm" == so.SourceDatabase.of_imei("490154203237518", "./dm").uri
-    with pytest.raises(ValueError, match="no URI"):
-        _ = so.SourceDatabase(0, b"", so.DatabaseIdType.WELL_KNOWN, b"\1").uri
+    assert so.SourceDatabase(0, b"", so.DatabaseIdType.WELL_KNOWN, b"\1").uri is None
+    with pytest.raises(PeerError, match="UTF-8"):
+        _ = so.TargetDatabase(0, b"", so.DatabaseIdType.URI, b"\xff").uri
 
 
 def test_a_name_that_is_too_long() -> None:

@@ -6,6 +6,7 @@ is in the command; what is missing, unknown or not for this terminal is refused 
 
 from base64 import b64encode
 from collections.abc import Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol, TypeVar
@@ -208,10 +209,10 @@ def _other(
 
 
 def _database(named: so.Database, otherwise: Permanent) -> str:
-    try:
-        return named.uri
-    except ValueError as exc:
-        raise Refused(outcome.refused(otherwise)) from exc
+    with suppress(PeerError):
+        if named.uri is not None:
+            return named.uri
+    raise Refused(outcome.refused(otherwise))
 
 
 def _server(target: so.TargetDatabase) -> str:

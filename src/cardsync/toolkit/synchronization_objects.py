@@ -8,6 +8,7 @@ where nobody chose others (code_points.py).
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from cardsync.errors import PeerError
 from cardsync.octets.reader import Reader
 from cardsync.toolkit import code_points
 from cardsync.toolkit.data_object import DataObject, Fields, Octets, known, within
@@ -142,11 +143,17 @@ class Database(DataObject):
         return cls(device_type, device, database_type, database)
 
     @property
-    def uri(self) -> str:
-        """The name of the database as a URI; raise `ValueError` if it is of another kind."""
+    def uri(self) -> str | None:
+        """The name of the database as a URI, None if it is of another kind.
+
+        Raises `PeerError` for octets that are no UTF-8.
+        """
         if self.database_type != DatabaseIdType.URI:
-            raise ValueError(f"database identifier type {self.database_type:02X} is no URI")
-        return self.database.decode()
+            return None
+        try:
+            return self.database.decode()
+        except UnicodeDecodeError:
+            raise PeerError("the name of a database is not UTF-8") from None
 
 
 @known(_tag(0x04), three_octets=True)
