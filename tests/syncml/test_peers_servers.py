@@ -18,8 +18,10 @@ from cardsync.syncml.elements import (
     Command,
     Item,
     Location,
+    Map,
     Message,
     Meta,
+    Replace,
     Status,
     Sync,
     SyncHdr,
@@ -33,13 +35,15 @@ URL = "http://a.example/rpc.php"
 class Odd:
     """A client, and a server that says what a test wants it to say."""
 
-    def __init__(self, scheme: auth.Scheme = auth.Scheme.BASIC, *, plain: bool = True) -> None:
+    def __init__(
+        self, scheme: auth.Scheme = auth.Scheme.BASIC, *, plain: bool = True, url: str = URL
+    ) -> None:
         self.store = MemoryClientDatastore("notes")
         self.store.put("one", b"1")
         self.store.put("two", b"2")
         self.session = ClientSession(
             ClientConfig(
-                URL,
+                url,
                 "d",
                 "7",
                 (DatabaseRequest(self.store, "notes", AlertCode.TWO_WAY, "C1"),),
@@ -130,6 +134,47 @@ def test_no_resp_uri() -> None:
     odd.hear()
     odd.say(_header(200, message=2), uri=f"{URL};sessionid=1")
     assert f"{URL};sessionid=1" == odd.session.url
+
+
+@pytest.mark.parametrize(
+    ("here", "said", "there"),
+    [
+        ("http://a.example/x/rpc.php", "rpc.php?s=1", "http://a.example/x/rpc.php?s=1"),
+        ("http://a.example/rpc.php", "?s=1", "http://a.example/rpc.php?s=1"),
+        ("http://a.example/rpc.php", "/b", "http://a.example/b"),
+        ("http://a.example/rpc.php", "\n http://b.example/ ", "http://b.example/"),
+        ("http://a.example/rpc.php", "https://a.example/b", "https://a.example/b"),
+        ("https://a.example/rpc.php", "https://b.example/", "https://b.example/"),
+        ("https://a.example/rpc.php", "http://a.example/b", "https://a.example/rpc.php"),
+        ("http://a.example/rpc.php", "http://[", "http://a.example/rpc.php"),
+        ("http://a.example/rpc.php", "", "http://a.example/rpc.php"),
+    ],
+)
+def test_resp_uri(here: str, said: str, there: str) -> None:
+    """A part of an address is one; none leads away from TLS, and what is none is passed over."""
+    odd = Odd(url=here)
+    odd.hear()
+    odd.say(*_agrees(), uri=said)
+
+    assert there == odd.session.url
+
+
+def test_item_is_new_by_replace() -> None:
+    """Some servers write Replace, with their own name alone: what is not there is added."""
+    odd = Odd()
+    odd.hear()
+    odd.say(*_agrees())
+    odd.hear()
+    new = Replace(5, (Item(source=Location("g1"), data=b"x"),))
+    sync = Sync(4, Location("notes"), Location("notes"), commands=(new,))
+    good = [Status(9, 2, number, "Add", 201) for number in (4, 5)]
+    odd.say(_header(200, message=2), Status(2, 2, 3, "Sync", 200), *good, sync)
+    said = odd.hear().commands
+    (mapped,) = [each for each in said if isinstance(each, Map)]
+
+    assert [201] == [e.code for e in said if isinstance(e, Status) and e.cmd == "Replace"]
+    assert b"x" == odd.store.items()[mapped.items[0].source]
+    assert "g1" == mapped.items[0].target
 
 
 def test_no_alert_of_the_server() -> None:

@@ -6,6 +6,7 @@ OMA SyncML Representation Protocol 1.2, SyncHdr, Cred and Chal; DS Protocol 1.2,
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
+from urllib.parse import urljoin
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth
@@ -70,7 +71,7 @@ class Correspondence:
         header = message.header
         if header.session_id != self._config.session_id:
             raise PeerError("not an answer of this session", answer=StatusCode.BAD_REQUEST)
-        self.url = header.resp_uri or self.url
+        self.url = _next(self.url, header.resp_uri or "")
         if header.meta and header.meta.max_msg_size:
             self._limit = min(self._config.max_msg_size, header.meta.max_msg_size)
         for command in message.commands:
@@ -155,5 +156,22 @@ def _location(status: Status) -> str:
 
 def _may_go(here: str, there: str) -> bool:
     """Follow to http or https, never from TLS to what is none."""
-    schemes = ("https:",) if here.lower().startswith("https:") else ("https:", "http:")
-    return there.lower().startswith(schemes)
+    return _is_tls(there) or (there.lower().startswith("http:") and not _is_tls(here))
+
+
+def _next(here: str, said: str) -> str:
+    """Give where the next message goes: RespURI, of which some servers write the end alone.
+
+    What leads away from TLS is not followed, as no redirection is: a server behind a proxy may
+    not know by which address it is reached.
+    """
+    try:
+        there = urljoin(here, said.strip())
+    except ValueError:
+        return here
+    is_safe = _is_tls(there) or not _is_tls(here)
+    return there if is_safe else here
+
+
+def _is_tls(url: str) -> bool:
+    return url.lower().startswith("https:")

@@ -26,9 +26,12 @@ def server_item(change: Change) -> Item:
 
 
 def server_change(kind: ChangeKind, item: Item) -> Change | None:
-    """Read the names of an item: what the server adds has its name, all else has ours."""
-    if kind is ChangeKind.ADD:
-        return Change(kind, "", peer=item.source.uri) if item.source else None
+    """Read the names of an item: what the server adds has its name, all else has ours.
+
+    Some servers replace what is new, too: what is not there is added. RepPro 1.2, Replace.
+    """
+    if kind is ChangeKind.ADD or (kind is ChangeKind.REPLACE and item.target is None):
+        return Change(ChangeKind.ADD, "", peer=item.source.uri) if item.source else None
     return Change(kind, item.target.uri) if item.target else None
 
 
