@@ -5,6 +5,7 @@ message as a document of its own is opened.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from cardsync.errors import PeerError
@@ -49,12 +50,23 @@ def trees(octets: bytes, *, secrets: bool = False) -> Iterator[Tree]:
 
 
 def tree(octets: bytes, *, secrets: bool = False) -> Tree:
-    """Read a message of either representation; raise `MalformedMessage`."""
+    """Read a message, or device information alone; raise `MalformedMessage`.
+
+    Elements that no table knows are shown: `?NAME`, or `?TOKEN` in WBXML.
+    """
+    return _tree(_root(octets), "", secrets=secrets)
+
+
+def _root(octets: bytes) -> Node:
+    budget = Budget(shows_unknown=True)
     if representation(octets) == codec.XML:
-        root = xml.parse(octets, Budget())
-    else:
-        root = wbxml.parse(octets)
-    return _tree(root, "", secrets=secrets)
+        return xml.parse(octets, budget)
+    try:
+        return wbxml.parse(octets, budget)
+    except PeerError:
+        with suppress(PeerError):
+            return wbxml.parse_device(octets, budget)
+        raise
 
 
 def lines(branch: Tree, depth: int = 0) -> Iterator[str]:
@@ -100,7 +112,7 @@ def _document(node: Node) -> tuple[Node, ...]:
     if node.name != "Data" or node.text[:1] not in {bytes([octet]) for octet in _DOCUMENTS}:
         return ()
     try:
-        return (wbxml.parse_device(node.text),)
+        return (wbxml.parse_device(node.text, Budget(shows_unknown=True)),)
     except PeerError:
         return ()
 

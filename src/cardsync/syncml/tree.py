@@ -76,13 +76,17 @@ class Unreadable(Exception):
 
 
 class Budget:
-    """What one message may still cost; the documents in it share it with it."""
+    """What one message may still cost; the documents in it share it with it.
 
-    __slots__ = ("elements", "text")
+    `shows_unknown` puts elements that no table knows into the tree, by names that begin with "?".
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("elements", "shows_unknown", "text")
+
+    def __init__(self, *, shows_unknown: bool = False) -> None:
         self.elements = MAX_ELEMENTS
         self.text = MAX_TEXT
+        self.shows_unknown = shows_unknown
 
 
 Nested = Callable[[bytes], Node]

@@ -35,19 +35,19 @@ def decode(octets: bytes) -> Message:
     def nested(document: bytes) -> Node:
         if document.startswith(b"<"):
             return xml.parse(document, budget)
-        return Parser(document, _DEVICE, budget).root()
+        return parse_device(document, budget)
 
-    return reading.message(Parser(octets, _MESSAGE, budget).root(), nested)
+    return reading.message(parse(octets, budget), nested)
 
 
-def parse(octets: bytes) -> Node:
+def parse(octets: bytes, budget: Budget) -> Node:
     """Read a message to a tree, without judging it; raise `MalformedMessage`."""
-    return Parser(octets, _MESSAGE, Budget()).root()
+    return Parser(octets, _MESSAGE, budget).root()
 
 
-def parse_device(octets: bytes) -> Node:
+def parse_device(octets: bytes, budget: Budget) -> Node:
     """Read device information to a tree; raise `MalformedMessage`."""
-    return Parser(octets, _DEVICE, Budget()).root()
+    return Parser(octets, _DEVICE, budget).root()
 
 
 def uintvar(value: int) -> bytes:

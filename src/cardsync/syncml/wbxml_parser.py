@@ -155,7 +155,8 @@ class Parser:
         Usual are elements that hold one string, one opaque, or elements.
         """
         if token & TAG_BITS >= FIRST_TAG:
-            node = Node(self._names[token & TAG_BITS | HAS_CONTENT], self._pos - 1)
+            name = self._names[token & TAG_BITS | HAS_CONTENT]
+            node = Node(name or self._unknown(f"{token & TAG_BITS:02X}"), self._pos - 1)
             self._attach(node)
             self._rare(node, token)
         elif token == _END:
@@ -179,6 +180,10 @@ class Parser:
             self._lists[-1].append(node)
         elif not self._stack or self._stack[-1].name == "Data":
             raise self._refusal("an unknown element")
+
+    def _unknown(self, name: str) -> str:
+        """Name an element that no table knows, if it shall be seen."""
+        return f"?{name}" if self._budget.shows_unknown else ""
 
     def _open(self, node: Node) -> None:
         if len(self._stack) == MAX_DEPTH:
@@ -234,7 +239,7 @@ class Parser:
         """Read an element whose name stands in the string table. Clause 5.8.4.5."""
         start = self._pos - 1
         name = self._from_table(self._uintvar()).decode("latin-1")
-        node = Node(name if name in self._names else "", start)
+        node = Node(name if name in self._names else self._unknown(name), start)
         self._attach(node)
         self._rare(node, token)
 

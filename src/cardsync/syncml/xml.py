@@ -104,7 +104,8 @@ class _Handlers:
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
         local = self._names.get(name)
         if local is None:
-            local = self._names[name] = _local(name)
+            unknown = f"?{name.rpartition(_SEPARATOR)[2]}" if self._budget.shows_unknown else ""
+            local = self._names[name] = _local(name) or unknown
         self._left -= 1
         if self._left < 0:
             raise self._refusal(f"more than {MAX_ELEMENTS} elements", TOO_LARGE)
