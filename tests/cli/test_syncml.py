@@ -208,8 +208,38 @@ def test_server_that_wants_the_password_itself(tmp_path: Path) -> None:
     for each in refused:
         assert (1, "") == (each.returncode, each.stderr)
         assert "syncml:auth-basic is asked for, which is less than syncml:auth-m" in each.stdout
-        assert "a lower --auth allows" in each.stdout
+        assert "a lower --auth allows it" in each.stdout
         assert "password of user" not in each.stdout
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("basic", "mac"), ("md5", "md5"), ("mac", "basic")])
+def test_server_shows_itself(tmp_path: Path, ours: str, theirs: str) -> None:
+    """Passwords in files and in the environment; another server gets nothing, and we say so."""
+    (tmp_path / "server-password").write_text("server's secret\n")
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "a.txt").write_text("from the client")
+    folder, known = f"notes={tmp_path / 'client'}", ("--server", "srv", "--server-auth", theirs)
+    with subprocess.Popen(
+        [sys.executable, "-m", "cardsync", "syncml", "serve", "--port", "0", "--auth", ours,
+         "--server", "srv", "--server-password-file", str(tmp_path / "server-password"),
+         "--server-auth", theirs, f"notes={tmp_path / 'server'}"],
+        stdout=subprocess.PIPE, text=True, env={**ENVIRONMENT, "CARDSYNC_SYNCML_USERS": "u:secret"},
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        call = ("sync", url, "--user", "u:secret", "--auth", ours, folder, *known)
+        wrong = run(*call, CARDSYNC_SYNCML_SERVER_PASSWORD="guess")
+        nothing = [*(tmp_path / "server").iterdir()]
+        right = [run(*call, CARDSYNC_SYNCML_SERVER_PASSWORD="server's secret") for _ in range(2)]
+        server.send_signal(signal.SIGTERM)
+
+        assert 0 == server.wait(timeout=10)
+    assert (1, []) == (wrong.returncode, nothing)
+    assert "the server does not show the password that we know. Is it" in wrong.stdout
+    assert [(0, ""), (0, "")] == [(each.returncode, each.stderr) for each in right]
+    assert "two-way" in right[1].stdout
+    assert "200 OK: 2 round trips" in right[1].stdout
+    assert "from the client" == (tmp_path / "server" / "a.txt").read_text()
 
 
 def test_failures_are_told_in_words(url: str, tmp_path: Path) -> None:
@@ -315,6 +345,10 @@ def serving(serve: Serve) -> Iterator[str]:
     [
         ("sync", "http://a.example", "notes"),
         ("sync", "http://a.example", "--user", "u", "notes=x"),
+        ("sync", "http://a.example", "--server", "s", "notes=x"),
+        ("sync", "http://a.example", "--user", ":u", "notes=x"),
+        ("serve", "--port", "0", "--server", "s", "notes=x"),
+        ("serve", "--port", "0", "--server", "s", "--server-password-file", "none", "notes=x"),
         ("sync", "http://a.example", "--type", "sideways", "notes=x"),
         ("sync", "http://a.example"),
         ("serve", "notes=x"),

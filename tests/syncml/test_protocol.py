@@ -26,7 +26,7 @@ from cardsync.syncml.elements import (
     Sync,
 )
 from cardsync.syncml.elements import Sequence as Ordered
-from cardsync.syncml.events import Applied
+from cardsync.syncml.events import Applied, Finished
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
 from syncml.pair import URL, Pair
 from syncml.test_client import Line
@@ -164,6 +164,10 @@ def test_both_show_who_they_are() -> None:
 
     assert pair.sync().ok
     assert pair.equal()
+    assert [200] == [
+        each.result.status for each in pair.server.events if isinstance(each, Finished)
+    ]
+    assert not pair.sync().slow  # both have agreed
 
 
 # --- busy, moved ------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from cardsync.cli import inputs
 from cardsync.errors import ConfigError
@@ -55,6 +57,10 @@ class Place:
 
 
 PEER: Final = Place("--user", "--password-file", "CARDSYNC_SYNCML_PASSWORD")
+
+SERVER: Final = Place("--server", "--server-password-file", "CARDSYNC_SYNCML_SERVER_PASSWORD")
+
+ServerFile = Annotated[Path | None, typer.Option(help="Or the server's password in this file.")]
 
 
 def users(given: Sequence[str] | None, path: Path | None) -> dict[str, bytes]:

@@ -44,6 +44,27 @@ Wsp = Annotated[
 Obex = Annotated[str | None, typer.Option(help="HOST[:PORT] of OBEX over TCP.")]
 
 
+User = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME:PASSWORD", help="Who may come in; nobody named: everyone."),
+]
+Users = Annotated[
+    Path | None,
+    typer.Option(help=f"A file with NAME:PASSWORD lines, or such lines in {accounts.USERS}."),
+]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME:PASSWORD",
+        help="What we show of ourselves to whom we know; "
+        f"the password may stand in {accounts.SERVER.variable}.",
+    ),
+]
+ServerScheme = Annotated[
+    Scheme, typer.Option("--server-auth", help="The least by which we show it.")
+]
+
+
 class Rule(Enum):
     """Who wins where both sides changed one item."""
 
@@ -59,15 +80,12 @@ def serve(
     *,
     port: Annotated[int, typer.Option(help="Port of HTTP; 0 takes a free one.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    user: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME:PASSWORD", help="Who may come in; nobody named: everyone."),
-    ] = None,
-    users: Annotated[
-        Path | None,
-        typer.Option(help=f"A file with NAME:PASSWORD lines, or such lines in {accounts.USERS}."),
-    ] = None,
+    user: User = None,
+    users: Users = None,
     scheme: Annotated[Scheme, typer.Option("--auth", help="What is asked for.")] = Scheme.MD5,
+    server: Server = None,
+    server_password_file: accounts.ServerFile = None,
+    server_scheme: ServerScheme = Scheme.MD5,
     rule: Annotated[Rule, typer.Option(help="Who wins a conflict.")] = Rule.CLIENT,
     max_message: MaxMessage = 262_144,
     content_type: ContentType = "*/*",
@@ -87,7 +105,9 @@ def serve(
     doors = Doors.read(wsp, obex)
     rules = dict(zip(Rule, datastore.Rule, strict=True))
     stop, wanted = SafetyStop(True, allow_emptying), auth.Scheme[scheme.name]
-    settings = Settings(accounts.users(user, users), wanted, rules[rule], max_message, stop)
+    shown = accounts.SERVER.read(server, server_password_file, server_scheme)
+    peers = accounts.users(user, users)
+    settings = Settings(peers, wanted, rules[rule], max_message, stop, shown)
     sources = [open_source(each, content_type) for each in databases]
     answer = SyncmlServer(sources, settings, _complain).serve
     _serve(HttpServer(host, port, answer), beside(doors, answer), sources)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cardsync.syncml.auth import AsksForLess
+from cardsync.errors import PeerError
+from cardsync.syncml.auth import AsksForLess, Unproved
 from cardsync.syncml.events import DatabaseResult, Event, Finished, SessionResult
 from cardsync.syncml.status import StatusCode, words
 
@@ -29,6 +30,11 @@ _HINTS: Final = {
     513: "The server speaks another version; try --protocol 1.1 or 1.0.",
 }
 
+_ENDED: Final[dict[type[PeerError], str]] = {
+    AsksForLess: ". Is it the right server, unchanged? Then a lower --auth allows it.",
+    Unproved: ". Is it the right server? It has to show what --server and --server-auth say.",
+}
+
 
 def summary(result: SessionResult) -> Iterable[str]:
     """Say what went each way, and how it ended."""
@@ -43,9 +49,7 @@ def summary(result: SessionResult) -> Iterable[str]:
 def hints(result: SessionResult, user: str | None) -> Iterable[str]:
     """Say what a person can do where something has failed."""
     if result.error is not None:
-        yield f"We ended it: {result.error}."
-    if isinstance(result.error, AsksForLess):
-        yield "Is it the right server, unchanged? If so, a lower --auth allows what it asks for."
+        yield f"We ended it: {result.error}{_ENDED.get(type(result.error), '.')}"
         return
     hint = _HINTS.get(result.status)
     if hint:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -17,7 +18,6 @@ from cardsync.cli.syncml import interrupt as at_once
 from cardsync.errors import ConfigError, PeerError
 
 if TYPE_CHECKING:
-    from cardsync.fleet.carriers import Settings as CarrierSettings
     from cardsync.fleet.syncml_client import Order
     from cardsync.syncml.events import SessionResult
 
@@ -74,6 +74,17 @@ Least = Annotated[
     Scheme | None,
     typer.Option("--auth", help="The least that is shown; without it what the server asks for."),
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME:PASSWORD",
+        help="What the server has to show of itself before anything is synchronized; "
+        f"the password may stand in {accounts.SERVER.variable}.",
+    ),
+]
+ServerScheme = Annotated[
+    Scheme, typer.Option("--server-auth", help="The least that the server may show.")
+]
 
 
 def sync(
@@ -86,6 +97,9 @@ def sync(
     protocol: Annotated[Protocol, typer.Option(help="Version of SyncML.")] = Protocol.V1_2,
     xml: Annotated[bool, typer.Option("--xml", help="XML in place of WBXML.")] = False,
     scheme: Least = None,
+    server: Server = None,
+    server_password_file: accounts.ServerFile = None,
+    server_scheme: ServerScheme = Scheme.MD5,
     device: Annotated[str | None, typer.Option(help="Our name, such as IMEI:...")] = None,
     max_message: MaxMessage = 65536,
     content_type: ContentType = "*/*",
@@ -98,24 +112,28 @@ def sync(
     wanted: Filters = None,
 ) -> None:
     """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
-    from cardsync.fleet.carriers import Settings  # noqa: PLC0415  # fast --help
-    from cardsync.fleet.syncml_client import Order  # noqa: PLC0415
+    order = replace(
+        _order(url, kind, protocol, allow_slow=allow_slow, allow_emptying=allow_emptying, xml=xml),
+        account=accounts.PEER.read(user, password_file, scheme),
+        server=accounts.SERVER.read(server, server_password_file, server_scheme),
+        device_id=device,
+        max_msg_size=_largest(max_message, connectionless=connectionless),
+        filters=_filters(wanted or [], databases, protocol),
+    )
+    way = gateway, authorities, timeout
+    _end(_run(order, databases, content_type, way, connectionless=connectionless), user)
+
+
+def _order(
+    url: str, kind: Kind, protocol: Protocol, *, allow_slow: bool, allow_emptying: bool, xml: bool
+) -> "Order":
+    from cardsync.fleet.syncml_client import Order  # noqa: PLC0415  # fast --help
     from cardsync.syncml import codec, elements  # noqa: PLC0415
     from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
 
-    order = Order(
-        url,
-        elements.AlertCode[kind.name],
-        elements.Version[protocol.name],
-        codec.XML if xml else codec.WBXML,
-        accounts.PEER.read(user, password_file, scheme),
-        device,
-        _largest(max_message, connectionless=connectionless),
-        SafetyStop(allow_slow, allow_emptying),
-        _filters(wanted or [], databases, protocol),
-    )
-    way = Settings(gateway, authorities, timeout)
-    _end(_run(order, databases, content_type, way, connectionless=connectionless), user)
+    version, kind_code = elements.Version[protocol.name], elements.AlertCode[kind.name]
+    form = codec.XML if xml else codec.WBXML
+    return Order(url, kind_code, version, form, stop=SafetyStop(allow_slow, allow_emptying))
 
 
 def _largest(octets: int, *, connectionless: bool) -> int:
@@ -156,12 +174,12 @@ def _run(
     order: "Order",
     databases: list[str],
     content_type: str,
-    way: "CarrierSettings",
+    way: tuple[str, str, float],
     *,
     connectionless: bool,
 ) -> "SessionResult":
     """Run the session; a server that cannot be reached ends the program."""
-    from cardsync.fleet.carriers import Carriers, Taps  # noqa: PLC0415  # fast --help
+    from cardsync.fleet.carriers import Carriers, Settings, Taps  # noqa: PLC0415  # fast --help
     from cardsync.fleet.syncml_client import synchronize  # noqa: PLC0415
     from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
     from cardsync.transport.carrier import CarrierError  # noqa: PLC0415
@@ -179,7 +197,7 @@ def _run(
     sources = [open_source(each, content_type) for each in databases]
     tell = _tell if sys.stderr.isatty() else _say_nothing
     try:
-        with Carriers(way, Taps()) as carriers:
+        with Carriers(Settings(*way), Taps()) as carriers:
             carrier = carriers.choose(order.url, connectionless=connectionless)
             return synchronize(
                 order, sources, carrier, wants_end=lambda: bool(ended), tell=tell,

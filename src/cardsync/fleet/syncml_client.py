@@ -1,5 +1,6 @@
 """A stand-alone SyncML client: databases of this machine with a server, over a carrier."""
 
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ _FORGOTTEN = {StatusCode.BAD_REQUEST, StatusCode.UNAUTHORIZED, StatusCode.MISSIN
 _WITH_NONCE = {auth.Scheme.MD5: "nonce", auth.Scheme.MAC: "mac"}
 """What is remembered of each scheme, by its name in the index."""
 _BASIC = auth.Scheme.BASIC
+_NONCE = 12  # octets
 
 Tell = Callable[[int, int, int], None]
 """Hears how many items were sent and received so far, and how many octets it took."""
@@ -38,7 +40,8 @@ Bare = Callable[[str], None]
 class Order:
     """What shall be synchronized, and how. Sizes in octets; `filters` are queries by database.
 
-    The account's scheme is the least that is shown; without one the server may choose.
+    The account's scheme is the least that is shown; without one the server may choose. `server`
+    is what the server has to show of itself, at least by its scheme, if it has to.
     """
 
     url: str
@@ -50,6 +53,7 @@ class Order:
     max_msg_size: int = 65536
     stop: SafetyStop = CLOSED
     filters: Mapping[str, str] = field(default_factory=dict)
+    server: auth.Account | None = None
 
 
 def synchronize(
@@ -96,6 +100,7 @@ def _run(
     devinf = describe(order.version.dtd, device, "workstation", [each.source for each in clients])
     digest = sha256(repr(devinf).encode()).digest()
     maker = first.index.recall(f"maker:{order.url}")
+    server = _Server(order, order.server, first) if order.server else None
     session = ClientSession(
         ClientConfig(
             url=order.url,
@@ -111,15 +116,15 @@ def _run(
             get_devinf=maker is None,
             plain=maker != MANUFACTURER.encode(),
             beside=line.has_fields,
+            authenticate=server.judge if server else None,
         )
     )
-    line.run(session, order.content_type, clients)
+    line.run(session, order.content_type, clients, server)
     result = session.result or SessionResult(StatusCode.FAILED)
     first.index.remember(known, digest if result.ok else None)
     _learn(first, order, session)
-    if result.status != StatusCode.CANCELLED:
-        for client in clients:
-            client.keep(None)
+    for client in clients if result.status != StatusCode.CANCELLED else ():
+        client.keep(None)
     return result
 
 
@@ -160,6 +165,28 @@ def _with_nonces(order: Order, source: Source) -> auth.Account | None:
 
 def _quiet(_url: str) -> None:
     """Say nothing: it was said, or a person has chosen it."""
+
+
+class _Server:
+    """What the server has to show of itself, with the nonce that it was given last."""
+
+    def __init__(self, order: Order, account: auth.Account, source: Source) -> None:
+        self._account = account
+        self._index = source.index
+        self._given = f"server:{order.url}#{account.user}"
+        self._nonce = source.index.recall(self._given) or b""
+
+    def judge(self, proof: auth.Proof | None, _server: str) -> auth.AuthResult:
+        """Judge what is shown with one message."""
+        passwords = {self._account.user: self._account.password}
+        wanted = self._account.scheme or auth.Scheme.MD5
+        nonces = self._nonce, secrets.token_bytes(_NONCE)
+        result, self._nonce = auth.judge(proof, passwords, nonces, wanted, least=wanted)
+        return result
+
+    def told(self) -> None:
+        """Remember the nonce, which goes to the server now."""
+        self._index.remember(self._given, self._nonce)
 
 
 class _Client:
@@ -228,9 +255,17 @@ class _Line:
         """Whether a MAC can go beside a message."""
         return isinstance(self._carrier, Headed)
 
-    def run(self, session: ClientSession, content_type: str, clients: Sequence[_Client]) -> None:
+    def run(
+        self,
+        session: ClientSession,
+        content_type: str,
+        clients: Sequence[_Client],
+        server: _Server | None,
+    ) -> None:
         """Bring messages until the session is over; after each, keep what would be left of it."""
         while (octets := session.data_to_send()) is not None:
+            if server:
+                server.told()
             if session.account and session.account.scheme is _BASIC:
                 self._bare(session.url.partition("?")[0])  # behind it is a key
                 self._bare = _quiet

@@ -128,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
         self.send_header("Cache-Control", "no-store")
+        if reply.mac is not None:
+            self.send_header(HMAC_HEADER, reply.mac.encode().decode("latin-1"))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

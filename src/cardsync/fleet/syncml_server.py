@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import TypeAlias
 from urllib.parse import parse_qs
 
 from cardsync.fleet.syncml_describe import MANUFACTURER, describe
@@ -49,7 +50,12 @@ class Reply:
     status: int
     content_type: str
     body: bytes
+    mac: str | None = None
+    """What goes beside it as `x-syncml-hmac`."""
 
+
+_Reply: TypeAlias = tuple[bytes, str | None]
+"""A message of ours and its MAC."""
 
 SLOW_IS_SAFE = SafetyStop(allows_slow=True)
 
@@ -58,7 +64,8 @@ SLOW_IS_SAFE = SafetyStop(allows_slow=True)
 class Settings:
     """Who may come in, by name and password (nobody named: everyone), and who wins conflicts.
 
-    `max_message` is the MaxMsgSize that we announce, in octets. A slow synchronization that a
+    `max_message` is the MaxMsgSize that we announce, in octets. `account` is what we show of
+    ourselves, at least by its scheme, to devices that we know. A slow synchronization that a
     device needs is no danger here: what is equal is found again.
     """
 
@@ -67,6 +74,7 @@ class Settings:
     rule: Rule = Rule.CLIENT_WINS
     max_message: int = 256 * 1024
     stop: SafetyStop = SLOW_IS_SAFE
+    account: auth.Account | None = None
 
 
 @dataclass(slots=True)
@@ -76,7 +84,7 @@ class _Session:
     key: str
     origin: str = ""
     state: ServerState | None = None
-    reply: bytes = b""
+    reply: _Reply = (b"", None)
 
     def awaits(self, header: SyncHdr) -> bool:
         """Say whether a message is the next one of this session."""
@@ -177,8 +185,8 @@ class SyncmlServer:
         target = message.header.target.uri.partition("?")[2]
         way = _Way(target if query is None else query, origin, auth.mac_proof(mac, body))
         with self._lock:
-            octets = self._serve(message, fingerprint(body), kind, way)
-        return Reply(200, told, octets)
+            reply = self._serve(message, fingerprint(body), kind, way)
+        return Reply(200, told, *reply)
 
     def _refuse(self, error: MalformedMessage, content_type: str) -> Reply:
         """Answer what cannot be read, in SyncML where at least its header can."""
@@ -189,7 +197,9 @@ class SyncmlServer:
         code = error.answer or 400
         return Reply(200, content_type, server.unreadable(error.header, code, config))
 
-    def _serve(self, message: Message, digest: str, content_type: str, way: "_Way") -> bytes:
+    def _serve(
+        self, message: Message, digest: str, content_type: str, way: "_Way"
+    ) -> tuple[bytes, str | None]:
         header = message.header
         device = self._device(header.source.uri)
         sessions = self._sessions(device, way)
@@ -213,14 +223,15 @@ class SyncmlServer:
             config=self._config(message, content_type, device, session),
             beside=way.beside,
         )
+        reply = response.octets, response.mac
         if response.state.digest == digest:  # else it was out of turn: nothing has changed
-            self._keep(device, replace(session, state=response.state, reply=response.octets))
+            self._keep(device, replace(session, state=response.state, reply=reply))
             for each in response.events:
                 if isinstance(each, PeerDescribed):
                     device.described = True
                     device.is_ours = each.devinf.manufacturer == MANUFACTURER
             self._heard(header.source.uri, response.events)
-        return response.octets
+        return reply
 
     def _device(self, name: str) -> _Device:
         """Find a device, or begin to remember it."""
@@ -269,6 +280,8 @@ class SyncmlServer:
             before=device.last(session),
             max_msg_size=self._settings.max_message,
             plain=not device.is_ours,
+            account=self._settings.account,
+            asked=device.session.state.asked if device.session.state else None,
         )
 
     def _anchor(self) -> str:
@@ -286,25 +299,12 @@ class SyncmlServer:
 
     def _authenticate(self, device: _Device, proof: auth.Proof | None) -> auth.AuthResult:
         """Compare with the password; a nonce is good for one success."""
-        users = self._settings.users
-        if not users:
+        settings = self._settings
+        if not settings.users:
             return auth.AuthResult(ok=True, identity="")
-        nonce = device.nonce
-        device.nonce = nonce or secrets.token_bytes(_NONCE)
-        scheme = proof.scheme if proof else self._settings.scheme
-        is_digest = scheme is not auth.Scheme.BASIC
-        known = users.get(proof.user) if proof else None
-        # A digest over no nonce could be one that somebody has seen and repeats.
-        fresh = not is_digest or bool(nonce)
-        matches = proof is not None and proof.matches(known or b"", nonce)
-        if proof is None or known is None or not matches or not fresh:
-            asked = auth.Challenge(scheme, device.nonce if is_digest else b"")
-            return auth.AuthResult(ok=False, challenge=asked)
-        if not is_digest:
-            return auth.AuthResult(ok=True, identity=proof.user)
-        device.nonce = secrets.token_bytes(_NONCE)
-        challenge = auth.Challenge(scheme, device.nonce)
-        return auth.AuthResult(ok=True, identity=proof.user, challenge=challenge)
+        nonces = device.nonce, secrets.token_bytes(_NONCE)
+        result, device.nonce = auth.judge(proof, settings.users, nonces, settings.scheme)
+        return result
 
 
 def _bound(devices: OrderedDict[str, _Device], newest: str, most: int) -> None:

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from hashlib import md5
@@ -43,6 +43,10 @@ class AsksForLess(PeerError):
             f"{asked.value} is asked for, which is less than {ours.value}; it was not shown",
             answer=StatusCode.UNAUTHORIZED,
         )
+
+
+class Unproved(PeerError):
+    """A peer has not shown that it is whom we expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,39 @@ class AuthResult:
 
 Authenticate = Callable[[Proof | None, str], AuthResult]
 """Judge what a peer (its LocURI) showed; None is shown where it gave no credentials."""
+
+
+def judge(
+    proof: Proof | None,
+    passwords: Mapping[str, bytes],
+    nonces: tuple[bytes, bytes],
+    wanted: Scheme,
+    *,
+    least: Scheme = Scheme.BASIC,
+) -> tuple[AuthResult, bytes]:
+    """Compare what was shown with the password of its user; give the nonce of the next digest.
+
+    `nonces` are the one that was given last, which is good for one success, and a fresh one.
+    Without a proof, or with one below `least`, `wanted` is asked for.
+    """
+    order = list(Scheme)
+    if proof and order.index(proof.scheme) < order.index(least):
+        proof = None
+    given, fresh = nonces
+    scheme = proof.scheme if proof else wanted
+    password = passwords.get(proof.user) if proof else None
+    matches = proof is not None and proof.matches(password or b"", given)
+    if scheme is Scheme.BASIC:
+        ok = matches and password is not None
+        return _result(proof, None if ok else Challenge(scheme), ok=ok), given
+    # A digest over no nonce could be one that somebody has seen and repeats.
+    ok = matches and password is not None and bool(given)
+    nonce = given if given and not ok else fresh
+    return _result(proof, Challenge(scheme, nonce), ok=ok), nonce
+
+
+def _result(proof: Proof | None, challenge: Challenge | None, *, ok: bool) -> AuthResult:
+    return AuthResult(ok, proof.user if proof and ok else "", challenge)
 
 
 def digest(user: str, password: bytes, nonce: bytes, version: Version) -> bytes:

@@ -101,7 +101,7 @@ class Correspondence:
             return True
         if wanted and self.account and not self.account.scheme:
             # It does not say what it wants, which is what the oldest servers had.
-            self.account = self.account.meet(auth.Challenge(auth.Scheme.BASIC))
+            self._meet(auth.Challenge(auth.Scheme.BASIC))
             return True
         moved = _location(refused) if 300 <= refused.code < 400 else ""
         if moved and self._redirections < _TRIES and _may_go(self.url, moved):
@@ -114,8 +114,20 @@ class Correspondence:
         challenge = auth.read_challenge(chal)
         if challenge.scheme is auth.Scheme.MAC and not self._config.beside:
             raise PeerError("nothing goes beside a message", answer=StatusCode.NOT_SUPPORTED)
-        if self.account:
-            self.account = self.account.meet(challenge)
+        self._meet(challenge)
+
+    def _meet(self, challenge: auth.Challenge) -> None:
+        """Show what the server asks for; not the password itself before it has shown what it is.
+
+        Who was told to show that in any case has shown it in the first message.
+        """
+        if self.account is None:
+            return
+        is_open = challenge.scheme is auth.Scheme.BASIC and self.account.scheme is None
+        if is_open and not self._knows_server:
+            reason = "the server asks for our password before it has shown its own"
+            raise auth.Unproved(reason, answer=StatusCode.UNAUTHORIZED)
+        self.account = self.account.meet(challenge)
 
     def judge(self, message: Message, beside: auth.Proof | None) -> tuple[Status, int]:
         """Answer a header; with it the code by which all else is refused, or 0.
@@ -130,7 +142,7 @@ class Correspondence:
             result = authenticate(shown, header.source.uri)
             code = StatusCode.UNAUTHORIZED if shown else StatusCode.MISSING_CREDENTIALS
             if self._is_sealed and not result.ok:
-                raise PeerError("a message that is not the server's", answer=code)
+                raise auth.Unproved("a message of the server lacks a MAC that fits", answer=code)
             self._knows_server = result.ok
             self._is_sealed |= result.ok and shown is not None and shown.scheme is auth.Scheme.MAC
             if result.ok:  # of one message, or for the session
@@ -138,7 +150,7 @@ class Correspondence:
             self._refusals += not result.ok
             chal = auth.write_challenge(result.challenge) if result.challenge else None
         if self._refusals == _TRIES:
-            raise PeerError("a server that is not the one that we know", answer=code)
+            raise auth.Unproved("the server does not show the password that we know", answer=code)
         status = received(header, code, chal, refs=self._config.plain)
         return status, 0 if self._knows_server else code
 

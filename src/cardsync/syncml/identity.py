@@ -3,7 +3,7 @@
 OMA DS Protocol 1.2, "Authentication": of the session by its header, of a database by its Alert.
 """
 
-import base64
+from contextlib import suppress
 from dataclasses import replace
 
 from cardsync.errors import PeerError
@@ -25,8 +25,18 @@ _TRIES = 3
 """Challenges that are met in one session."""
 
 
+def begun(header: SyncHdr, config: ServerConfig) -> ServerState:
+    """Begin a session: we show ourselves as the client wanted it the last time."""
+    state, account = ServerState.begin(header), config.account
+    if account is None or account.scheme is None:
+        return state
+    first = auth.Challenge(account.scheme, account.nonce)
+    shown = _as_asked(account, config.asked or first) or account
+    return state.challenged(auth.Challenge(shown.scheme or first.scheme, shown.nonce))
+
+
 def mac(state: ServerState, account: auth.Account | None, octets: bytes) -> str | None:
-    """Give what goes beside a reply where our account is shown by a MAC."""
+    """Give what goes beside a reply, sent for the first time or again, where a MAC is shown."""
     shown = _shown(state, account)
     if shown is None or shown.scheme is not auth.Scheme.MAC:
         return None
@@ -34,31 +44,27 @@ def mac(state: ServerState, account: auth.Account | None, octets: bytes) -> str 
 
 
 def _shown(state: ServerState, account: auth.Account | None) -> auth.Account | None:
-    if account is None or state.identity is None:
+    """Give what a client that we know has yet to believe."""
+    if state.identity is None or state.is_trusted or state.challenges >= _TRIES:
         return None
-    if state.is_trusted or state.challenges >= _TRIES:
-        return None
-    if not state.scheme:
-        return account
+    return _as_asked(account, state.asked)
+
+
+def _as_asked(account: auth.Account | None, asked: auth.Challenge | None) -> auth.Account | None:
+    """Give our account as the client wants it shown, None where that is less than we show."""
     try:
-        return account.meet(
-            auth.Challenge(auth.Scheme(state.scheme), base64.b64decode(state.nonce))
-        )
+        return account.meet(asked) if account and asked else account
     except auth.AsksForLess:  # it goes without, and says what it thinks of that
         return None
 
 
 def answered(state: ServerState, status: Status) -> ServerState:
     """Take what the client says of our header; what it has refused with it is said again."""
+    with suppress(PeerError):
+        if status.chal:  # with success, too: what is to be shown the next time
+            state = state.challenged(auth.read_challenge(status.chal))
     if status.code == StatusCode.AUTHENTICATED:
         return replace(state, is_trusted=True)
-    try:
-        challenge = auth.read_challenge(status.chal) if status.chal else None
-    except PeerError:
-        challenge = None
-    if challenge:  # with success, too: what is to be shown with the next message
-        nonce = base64.b64encode(challenge.nonce).decode()
-        state = replace(state, scheme=challenge.scheme.value, nonce=nonce)
     if status.code not in (StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS):
         return state
     return replace(

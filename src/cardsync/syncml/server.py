@@ -38,7 +38,7 @@ from cardsync.syncml.elements import (
     SyncHdr,
 )
 from cardsync.syncml.events import Authenticated, Event, Finished, PeerDescribed
-from cardsync.syncml.identity import answered, heading, judge, mac
+from cardsync.syncml.identity import answered, begun, heading, judge, mac
 from cardsync.syncml.kinds import HEARD, kind_of
 from cardsync.syncml.letter import Letter, Owed
 from cardsync.syncml.server_config import MAX_MESSAGES, OpenDatastore, Response, ServerConfig
@@ -66,7 +66,7 @@ def respond(
     """
     header = request.header
     if state is None or header.msg_id == 1:
-        state = ServerState.begin(header)
+        state = begun(header, config)
     turn = _Turn(state, request, open_datastore, config)
     expected = state.msg_id + 1, state.session_id
     if (header.msg_id, header.session_id) != expected or state.replies >= MAX_MESSAGES:

@@ -27,12 +27,12 @@ class ServerConfig:
     `next_anchor` names this session and differs from that of the session before; `resp_uri` is
     where the next messages shall go; `peer_known` says that the client's device information is
     here already, `number_of_changes` that by it the client wants to hear how many will come.
-    `account` is what we show of ourselves, if anything. `before` is the last session of this
-    client with databases: if it broke off, it can be resumed. `guard` asks for credentials of
-    each database besides those of the session. `busy` sends the client away for
-    now, `moved` for ever. `plain` is for peers of which nothing is known: some need in a
-    Status the names of what it answers, see only the first item of a command, or do not know
-    NoResp. Sizes in octets.
+    `account` is what we show of ourselves to clients that we know, at least by its scheme; `asked`
+    is what this client asked for in its last session. `before` is its last session with
+    databases: if it broke off, it can be resumed. `guard` asks for credentials of each database
+    besides those of the session. `busy` sends the client away for now, `moved` for ever. `plain`
+    is for peers of which nothing is known: some need in a Status the names of what it answers,
+    see only the first item of a command, or do not know NoResp. Sizes in octets.
     """
 
     device_id: str
@@ -45,6 +45,7 @@ class ServerConfig:
     max_obj_size: int = incoming.MAX_OBJECT
     number_of_changes: bool = False
     account: auth.Account | None = None
+    asked: auth.Challenge | None = None
     before: ServerState | None = None
     busy: bool = False
     moved: str | None = None

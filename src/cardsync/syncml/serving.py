@@ -54,6 +54,9 @@ Open = Callable[[str], ServerDatastore | None]
 _NEVER: Final = (None, "", "0")
 """What a client says for the anchor of the last session, before there was one."""
 
+_NOT_YET: Final = {StatusCode.UNAUTHORIZED, StatusCode.MISSING_CREDENTIALS}
+"""What a client says that has yet to know us."""
+
 
 class Databases:
     """What a message does to the databases; `events` tells the shell.
@@ -263,13 +266,16 @@ class Databases:
         self._outstanding = {}
 
     def _on_alert_status(self, at: int, code: int) -> None:
-        """Begin anew where the client finds only now that its anchors do not match: 508."""
+        """Begin anew where the client finds only now that its anchors do not match: 508.
+
+        What it refuses together with our header, before it knows us, is said again.
+        """
         state = self._states[at]
         if code == StatusCode.REFRESH_REQUIRED:
             performed = becomes(state.kind, agreed=False)
             self.events.append(SyncTypeChanged(state.name, state.kind, performed))
             self._states[at] = replace(state, kind=performed, server_last=None)
-        elif not succeeded(code):
+        elif not succeeded(code) and code not in _NOT_YET:
             self._states[at] = state.fail(code)
 
     def _acknowledge(self) -> None:

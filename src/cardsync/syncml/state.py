@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.syncml import wbxml
+from cardsync.syncml.auth import Challenge, Scheme
 from cardsync.syncml.datastore import Change
 from cardsync.syncml.elements import Alert, AlertCode, Location, Message, Results, Status, SyncHdr
 from cardsync.syncml.events import Counts
@@ -144,6 +145,18 @@ class ServerState:
     def begin(cls, header: SyncHdr) -> "ServerState":
         """Begin a session with the header of its first message."""
         return cls(header.session_id, header.source.uri, msg_id=header.msg_id - 1)
+
+    @property
+    def asked(self) -> Challenge | None:
+        """Give what the client wants to be shown of us, if it is to be shown anything."""
+        if not self.scheme:
+            return None
+        return Challenge(Scheme(self.scheme), base64.b64decode(self.nonce))
+
+    def challenged(self, challenge: Challenge) -> "ServerState":
+        """Note what the client wants to be shown."""
+        nonce = base64.b64encode(challenge.nonce).decode()
+        return replace(self, scheme=challenge.scheme.value, nonce=nonce)
 
     def answered(self, header: SyncHdr, digest: str) -> bool:
         """Say whether this very message was served last: its stored reply is the answer."""
