@@ -13,6 +13,7 @@ from cardsync.syncml import codec
 from cardsync.syncml.client import Interrupted
 from cardsync.syncml.elements import Add, Alert, AlertCode, Replace, Status, Sync
 from cardsync.syncml.state import ServerState
+from cardsync.syncml.status import StatusCode
 from syncml.pair import Pair
 from syncml.test_sessions import Replicas
 
@@ -129,17 +130,24 @@ def test_changes_between_are_not_lost() -> None:
     assert not any(value.startswith((b"c1 of", b"s11 of")) for value in values)
 
 
-def test_server_that_forgot_begins_anew() -> None:
-    """508 and a slow synchronization, in the same session: nothing lost, nothing twice."""
+def test_server_that_forgot_is_asked_anew() -> None:
+    """509, and nothing is sent: to compare everything would bring back what was deleted.
+
+    The next session begins from what was agreed last: nothing is lost, nothing is there twice.
+    """
     pair = many(AlertCode.TWO_WAY)
+    pair.client.remove("old0")
     left = break_off(pair, AlertCode.TWO_WAY, 3, reply_lost=True)
     assert left
     pair.server.sessions.clear()
 
-    result = pair.sync(AlertCode.TWO_WAY, resume=left)
+    refused = pair.sync(AlertCode.TWO_WAY, resume=left)
+    items, again = carried(pair), pair.sync()
 
-    assert (200, AlertCode.SLOW) == (result.status, result.databases[0].performed)
+    assert (StatusCode.NO_RESUME, 0) == (refused.status, items)
+    assert (200, AlertCode.TWO_WAY) == (again.status, again.databases[0].performed)
     assert pair.equal()
+    assert b"old 0" not in pair.client.items().values()
 
 
 def test_datastore_that_was_reset_begins_anew() -> None:
@@ -148,10 +156,11 @@ def test_datastore_that_was_reset_begins_anew() -> None:
     left = break_off(pair, AlertCode.TWO_WAY, 3, reply_lost=True)
     pair.store.forget()
 
-    result = pair.sync(resume=left)
+    refused, again = pair.sync(resume=left), pair.sync()
 
-    assert AlertCode.SLOW is result.databases[0].performed
-    assert result.ok
+    assert StatusCode.NO_RESUME is refused.status
+    assert AlertCode.SLOW is again.databases[0].performed
+    assert again.ok
     assert pair.equal()
 
 
@@ -260,7 +269,7 @@ def test_identity_of_another_one() -> None:
     for key, (octets, reply) in list(sessions.items()):
         sessions[key] = (replace(ServerState.decode(octets), identity="else").encode(), reply)
 
-    assert AlertCode.SLOW is pair.sync(resume=left).databases[0].performed
+    assert StatusCode.NO_RESUME is pair.sync(resume=left).status
 
 
 class Resuming(Replicas):

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from cardsync.fleet.syncml_describe import MANUFACTURER, describe
@@ -68,8 +68,8 @@ def synchronize(
 ) -> SessionResult:
     """Run one session, or go on with one that broke off. Raises `CarrierError`.
 
-    Where the server cannot go on, everything is compared: what became of the rest is unknown.
-    Where it forgot the session in the middle, as by a restart, there is one more.
+    Where the server cannot go on, or forgot the session in the middle, as by a restart, there is
+    one more, from what was agreed last.
     `wants_end` says that a person wants it to break off, in order, to go on later. `tell` hears
     after each message how many items have gone each way so far.
     """
@@ -78,9 +78,9 @@ def synchronize(
     clients = [_Client(order, source, int(clock())) for source in sources]
     resumes = any(client.interrupted for client in clients)
     result = _run(order, clients, line, clock, resume=True)
-    if resumes and not result.ok and result.status not in _NOT_ASKED:
-        order = replace(order, kind=becomes(order.kind, agreed=False))
-    elif not (result.status in _FORGOTTEN and any(client.begun for client in clients)):
+    in_vain = resumes and not result.ok and result.status not in _NOT_ASKED
+    forgotten = result.status in _FORGOTTEN and any(client.begun for client in clients)
+    if not (in_vain or forgotten):
         return result
     clients = [_Client(order, source, int(clock())) for source in sources]
     return _run(order, clients, line, clock, resume=False)

@@ -149,8 +149,11 @@ class Replica:
             if self.is_asked:
                 return
         if self._resume and status.code in _REFUSALS:
-            self._resume = None  # what became of the rest is unknown: everything is compared
-            self._kind = becomes(self._request.kind, agreed=False)
+            self._resume = None
+            # To compare everything would bring back what was deleted, and old versions: who asks
+            # for changes begins anew from what was agreed last.
+            if becomes(self._kind, agreed=False) is not self._kind:
+                self.stop(StatusCode.NO_RESUME)
         elif status.code not in (StatusCode.OK, StatusCode.REFRESH_REQUIRED):
             self.stop(status.code)
 
