@@ -4,6 +4,8 @@ Representation Protocol 1.2 clause 6, Meta-Information 1.2 clause 5. What a vers
 have is written as it is given: the caller knows the version of its peer.
 """
 
+from typing import Final
+
 from cardsync.errors import LocalError
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import (
@@ -39,6 +41,9 @@ from cardsync.syncml.tree import Writer
 
 Container = Sync | Atomic | Sequence | Add | Replace | Delete | Copy | Move
 """What holds commands or items of one kind, any number of them."""
+
+_OF_COMMANDS: Final = (Sync, Atomic, Sequence)
+_CONTAINERS: Final = (*_OF_COMMANDS, Add, Replace, Delete, Copy, Move)
 
 Plain = Status | Results | Map | Alert | Get | Put | Exec | Search
 """The other commands."""
@@ -80,7 +85,7 @@ def end(w: Writer, *, final: bool) -> None:
 def command(w: Writer, value: Command) -> None:
     """Write one command with all that it holds."""
     name = type(value).__name__
-    if isinstance(value, Container):
+    if isinstance(value, _CONTAINERS):
         begin_container(w, value)
         _contents(w, value)
     else:
@@ -116,7 +121,7 @@ def begin_container(w: Writer, value: Container) -> None:
     if isinstance(value, Delete):
         _flag(w, "Archive", is_set=value.archive)
         _flag(w, "SftDel", is_set=value.soft)
-    if not isinstance(value, Atomic | Sequence):
+    if not isinstance(value, (Atomic, Sequence)):
         _cred(w, value.cred)
     if isinstance(value, Sync):
         _location(w, "Target", value.target)
@@ -127,7 +132,7 @@ def begin_container(w: Writer, value: Container) -> None:
 
 
 def _contents(w: Writer, value: Container) -> None:
-    if isinstance(value, Sync | Atomic | Sequence):
+    if isinstance(value, _OF_COMMANDS):
         for each in value.commands:
             command(w, each)
     else:
