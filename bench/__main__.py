@@ -4,13 +4,14 @@ import os
 import platform
 import sys
 
-from bench import codecs, journey, operator, policy, syncml
+from bench import codecs, journey, operator, peers, policy, syncml
 
 BENCHMARKS = {
     **journey.BENCHMARKS,
     **codecs.BENCHMARKS,
     **syncml.BENCHMARKS,
     **operator.BENCHMARKS,
+    **peers.BENCHMARKS,
     **policy.BENCHMARKS,
 }
 

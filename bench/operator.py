@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench import watch
 from bench.measure import Measured
 from cardsync.operator.server import OperatorConfig, storage
 from cardsync.operator.store.credentials import Accounts
@@ -75,7 +76,7 @@ def operator_times() -> Iterator[Measured]:
             "the same, the operator's own work, without PostgreSQL's", ITEMS / best, "items/s"
         )
         yield from _nothing_to_do(database, serve)
-        with _process(home) as url, HttpCarrier() as carrier:
+        with operator_process(home) as (url, _), HttpCarrier() as carrier:
             exchange = _by_http(url, carrier)
             best = min(_refresh_anew(database, exchange).seconds for _ in range(_RUNS))
             yield Measured(
@@ -87,14 +88,13 @@ def memory() -> Iterator[Measured]:
     """Tell the highest memory of the operator's process, by the number of items."""
     for count in (1000, 10_000, MANY):
         with _home() as home:
-            with storage(OperatorConfig(home)) as (database, cards, _):
-                _add_account(database, Accounts(cards.master))
-            with _process(home) as url, HttpCarrier() as carrier:
+            prepare(home)
+            with operator_process(home) as (url, pid), HttpCarrier() as carrier:
                 exchange = _by_http(url, carrier)
                 store = _store(count)
                 _run(store, AlertCode.REFRESH_FROM_CLIENT, exchange)
                 _run(store, AlertCode.REFRESH_FROM_SERVER, exchange)
-                peak = _peak(home)
+                peak = watch.memory(pid)
         yield Measured(f"most memory, {count:,} items refreshed from client and server", peak, "MB")
 
 
@@ -174,9 +174,15 @@ def _by_http(url: str, carrier: HttpCarrier) -> Exchange:
     return exchange
 
 
-def _add_account(database: Database, accounts: Accounts) -> None:
+def _add_account(database: Database, accounts: Accounts, account: auth.Account = _ACCOUNT) -> None:
     with database.transaction() as connection:
-        accounts.set_password(connection, _ACCOUNT.user, _ACCOUNT.password)
+        accounts.set_password(connection, account.user, account.password)
+
+
+def prepare(home: Path, account: auth.Account = _ACCOUNT) -> None:
+    """Make the database of an operator, with a user."""
+    with storage(OperatorConfig(home)) as (database, cards, _):
+        _add_account(database, Accounts(cards.master), account)
 
 
 @contextmanager
@@ -187,26 +193,17 @@ def _home() -> Iterator[Path]:
 
 
 @contextmanager
-def _process(home: Path) -> Iterator[str]:
-    """Run an operator as a process of its own; give its address."""
-    command = [sys.executable, "-m", "cardsync", "operator", "serve", "--home", str(home)]
+def operator_process(home: Path, module: str = "cardsync") -> Iterator[tuple[str, int]]:
+    """Run an operator as a process of its own; give its address and its number."""
+    command = [sys.executable, "-m", module, "operator", "serve", "--home", str(home)]
     process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        ready = json.loads(process.stdout.readline())
-        (home / "pid").write_text(str(process.pid))
-        yield ready["url"]
+        yield json.loads(process.stdout.readline())["url"], process.pid
     finally:
         process.terminate()
         process.wait()
         process.stdout.close()
-
-
-def _peak(home: Path) -> float:
-    """Read the most memory that the process had at any time, in megabytes."""
-    status = Path("/proc") / (home / "pid").read_text() / "status"
-    line = next(each for each in status.read_text().splitlines() if each.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {

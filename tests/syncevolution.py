@@ -126,6 +126,10 @@ class Peer:
             )  # fmt: skip
         _wait(self._listens, "SyncEvolution's server")
 
+    def pids(self) -> list[int]:
+        """Find the processes that it consists of now; the bus starts some when they are needed."""
+        return list(_with(f"XDG_CONFIG_HOME={self._environment['XDG_CONFIG_HOME']}"))
+
     def database(self, **properties: str) -> tuple[str, str, Path]:
         """Make a database of texts and a device that may use it: names and folder."""
         self._number += 1
@@ -155,7 +159,7 @@ class Peer:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
             process.kill()
-        for pid in _with(f"XDG_CONFIG_HOME={self._environment['XDG_CONFIG_HOME']}"):
+        for pid in self.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
