@@ -118,6 +118,38 @@ def test_some_items(tmp_path: Path) -> None:
     assert "1.2" in old.stderr
 
 
+def test_some_fields(tmp_path: Path) -> None:
+    """The server's other fields stay there, ours here; without the option all of them come."""
+    (tmp_path / "server").mkdir()
+    card = "BEGIN:VCARD\r\nN:bo\r\nTEL:1\r\nADR:Graz\r\nEND:VCARD\r\n"
+    (tmp_path / "server" / "bo.vcf").write_bytes(card.encode())
+    folder, cards = tmp_path / "client", ["--content-type", "text/x-vcard"]
+    source = open_source(f"cards={tmp_path / 'server'}", "text/x-vcard")
+    server = SyncmlServer([source], Settings())
+    with serving(server.serve) as url:
+        ask = ["sync", url, *cards, f"cards={folder}"]
+        some = run(*ask, "--fields", "cards=N,tel")
+        (mine,) = [path for path in folder.iterdir() if path.suffix != ".part"]
+        got = mine.read_bytes()
+        mine.write_bytes(got.replace(b"TEL:1", b"TEL:2\r\nNOTE:mine"))
+        again = run(*ask, "--fields", "cards=N,tel")
+        there = (tmp_path / "server" / "bo.vcf").read_bytes()
+        every = run(*ask, "--allow-slow")
+        bad = run(*ask, "--fields", "cards=N;TEL")
+        other = run(*ask, "--fields", "notes=N")
+        old = run(*ask, "--fields", "cards=N", "--protocol", "1.1")
+
+    assert (0, 0, 0) == (some.returncode, again.returncode, every.returncode)
+    assert card.replace("ADR:Graz\r\n", "").encode() == got
+    assert card.replace("TEL:1", "TEL:2").encode() == there
+    assert {b"NOTE:mine", b"TEL:2", b"ADR:Graz"} <= set(mine.read_bytes().splitlines())
+    assert mine.read_bytes() == (tmp_path / "server" / "bo.vcf").read_bytes()
+    assert (2, 2, 2) == (bad.returncode, other.returncode, old.returncode)
+    assert "--fields cards=N;TEL: no name of a field" in bad.stderr
+    assert "of a database named" in other.stderr
+    assert "--fields needs SyncML 1.2" in old.stderr
+
+
 @pytest.mark.parametrize("way", ["wsp", "connectionless", "obex", "gateway"])
 def test_other_carriers(tmp_path: Path, way: str) -> None:
     """By WSP in both modes, as if by a gateway, and by OBEX; the server tells where. R-52."""

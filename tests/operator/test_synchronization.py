@@ -26,6 +26,7 @@ from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import AlertCode, Meta, Status, Version
 from cardsync.syncml.events import SessionResult
+from cardsync.syncml.filters import ALL, Wanted
 from cardsync.syncml.memory import MemoryClientDatastore
 from cardsync.syncml.record import Application, Parameter
 
@@ -116,8 +117,11 @@ def session(
     """Begin a session of a device."""
     number = str(operator.served + 1)
     settings = {"device_id": IMEI, "session_id": number, "target": "devman"} | settings
-    target, query = settings.pop("target"), settings.pop("filter", "")
-    request = DatabaseRequest(store, target, kind, f"anchor-{number}", filter=query)
+    target, asked = settings.pop("target"), settings.pop("filter", ALL)
+    partial = settings.pop("partial", False)
+    request = DatabaseRequest(
+        store, target, kind, f"anchor-{number}", filter=asked, is_partial=partial
+    )
     return ClientSession(
         ClientConfig(
             url=URL,
@@ -188,9 +192,9 @@ def test_device_asks_for_some(operator: Operator) -> None:
         ours = PostgresDatastore(connection, place(operator), operator.now)
         ours.put("a", Parameter("./Ext/Operator", "x").encode())
         ours.put("b", Parameter("./DevInfo/Other", "y").encode())
-    some = run(operator, session(operator, store, filter="P&CON;/Ext/"))
+    some = run(operator, session(operator, store, filter=Wanted("P&CON;/Ext/")))
     between = len(store.items())
-    again = run(operator, session(operator, store, filter="P&CON;/Ext/"))
+    again = run(operator, session(operator, store, filter=Wanted("P&CON;/Ext/")))
     every = run(operator, session(operator, store))
 
     assert (200, 200, 200) == (some.status, again.status, every.status)
@@ -198,6 +202,31 @@ def test_device_asks_for_some(operator: Operator) -> None:
     assert (4, 2) == (between, again.round_trips)
     assert sorted(store.items().values()) == contents(operator)
     assert 5 == len(store.items())
+
+
+def test_device_asks_for_some_fields(operator: Operator) -> None:
+    """The operator's other fields stay; without the filter the device is told of them."""
+    store = device({})
+    run(operator, session(operator, store, REFRESH))
+    versions = Wanted(fields=("V",))
+    with operator.database.transaction() as connection:
+        ours = PostgresDatastore(connection, place(operator), operator.now)
+        ours.put_all({each: Application(each, f"App {each}", "1", 70).encode() for each in "ab"})
+    first = run(operator, session(operator, store, filter=versions))
+    got = sorted(store.items().values())
+    for name, data in store.items().items():
+        store.put(name, data.replace(b'"v":"1"', b'"v":"2"'))
+    second = run(operator, session(operator, store, filter=versions))
+    between = contents(operator)
+    store.put("c", Application("c", "C", "3", 8).encode())
+    every = run(operator, session(operator, store, partial=True))
+
+    assert (True, False, True) == (first.slow, second.slow, every.slow)
+    assert (200, 200, 200) == (first.status, second.status, every.status)
+    assert [Application(each, each, "1").encode() for each in "ab"] == got
+    assert [Application(each, f"App {each}", "2", 70).encode() for each in "ab"] == between
+    assert sorted(store.items().values()) == contents(operator)
+    assert 3 == len(store.items())
 
 
 def place(operator: Operator, name: str = IMEI) -> Place:

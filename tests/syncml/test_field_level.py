@@ -45,7 +45,7 @@ def test_fields_of_one_item_twice() -> None:
     again = Delete(13, items("a", data=None)), Add(14, items("a", data=TEL), SOME)
 
     assert [MOVED] == list(wire.store.items().values())
-    assert [200, 201] == [code for _, code in wire.send(sync(*again))[2:]]
+    assert [208, 201] == [code for _, code in wire.send(sync(*again))[2:]]
     assert [TEL] == list(wire.store.items().values())
 
 

@@ -21,7 +21,7 @@ from cardsync.syncml.elements import (
     Meta,
     Version,
 )
-from cardsync.syncml.filters import Comparison, Query
+from cardsync.syncml.filters import Comparison, Query, Wanted
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
 from cardsync.syncml.record import CONTENT_TYPE as RECORD
 from cardsync.syncml.record import Application, Parameter
@@ -50,7 +50,7 @@ def card(name: str, city: str) -> bytes:
 def finds(query: str, data: bytes = BO, content_type: str = VCARD) -> bool:
     """Say whether a query finds an item that the peer calls 10."""
     change = Change(ChangeKind.ADD, "g", data, "10")
-    return bool(list(filters.select([change], query, content_type)))
+    return bool(list(filters.select([change], Wanted(query), content_type)))
 
 
 # --- the grammar ------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def cards() -> MemoryServerDatastore:
         (filtered("N&EQ;1"), 200),
         (changed(filtered("N&EQ;1"), meta=Meta(type=VCARD)), 200),
         (changed(filtered("N&EQ;1"), meta=Meta(type="text/calendar")), 415),
-        (changed(filtered("N&EQ;1"), field=Item()), 406),
+        (changed(filtered("N&EQ;1"), field=Item()), 421),
         (changed(filtered("N&EQ;1"), record=None), 412),
         (changed(filtered("N&EQ;1"), record=Item(data=b"N&EQ;1")), 421),
         (filtered("N"), 422),
@@ -242,7 +242,7 @@ def pair(content_type: str, query: str) -> Pair:
     """Give an address book at the server, and a client that wants those of a query."""
 
     def asking(config: ClientConfig) -> ClientConfig:
-        databases = tuple(replace(each, filter=query) for each in config.databases)
+        databases = tuple(replace(each, filter=Wanted(query)) for each in config.databases)
         return replace(config, databases=databases)
 
     two = Pair(MemoryClientDatastore("db", VCARD), cards(), content_type, asking)
@@ -366,4 +366,4 @@ def test_exclusive_begins_anew() -> None:
     (state,) = ServerState.decode(wire.server.sessions["1"][0]).databases
 
     assert AlertCode.REFRESH_FROM_SERVER is state.kind
-    assert "ADR&EQ;Graz" == state.filter
+    assert "ADR&EQ;Graz" == state.filter.query

@@ -22,7 +22,7 @@ from cardsync.syncml.elements import (
     Version,
 )
 from cardsync.syncml.letter import MIN_ROOM, Letter, Owed
-from cardsync.syncml.outgoing import Supply
+from cardsync.syncml.outgoing import Manner, Supply
 
 BOTH = pytest.mark.parametrize("content_type", [codec.WBXML, codec.XML])
 HEADER = SyncHdr("1", 1, Location("http://a.example/s"), Location("IMEI:490154203237518"))
@@ -32,6 +32,9 @@ ADD, REPLACE, DELETE = ChangeKind.ADD, ChangeKind.REPLACE, ChangeKind.DELETE
 def named(change: Change) -> Item:
     """Name an item by its identifier."""
     return Item(source=Location(change.identifier))
+
+
+NAMED = Manner("text/plain", named)
 
 
 def all_letters(
@@ -45,7 +48,7 @@ def all_letters(
     for _ in range(10_000):
         header = SyncHdr("1", 1, HEADER.target, HEADER.source, version)
         letter = Letter(header, content_type, limit)
-        written = letter.sync(Sync(0, HEADER.target, HEADER.source), supply, "text/plain", named)
+        written = letter.sync(Sync(0, HEADER.target, HEADER.source), supply, NAMED)
         assert written is not None
         octets = letter.encode(final=supply.done)
         (sync,) = codec.decode(octets, content_type).commands
@@ -128,7 +131,7 @@ def test_every_boundary(content_type: str, before: str) -> None:
         letter = Letter(HEADER, content_type, 900)
         assert letter.add(status)
         supply = Supply([Change(ADD, "a", b"x" * size)])
-        written = letter.sync(Sync(0, HEADER.target, HEADER.source), supply, "text/plain", named)
+        written = letter.sync(Sync(0, HEADER.target, HEADER.source), supply, NAMED)
         assert len(letter.encode(final=supply.done)) <= 900
         assert written
         waits += not written.commands
@@ -269,5 +272,5 @@ def test_sync_without_room_waits() -> None:
         pass
     supply = Supply([Change(ADD, "a", b"x")])
 
-    assert letter.sync(Sync(0), supply, "text/plain", named) is None
+    assert letter.sync(Sync(0), supply, NAMED) is None
     assert not supply.done

@@ -22,7 +22,7 @@ _HINTS: Final = {
     413: "An item is too large for the other side, or for --max-message; the others went.",
     415: "An item is of a type that the other side does not take; see --content-type.",
     420: "No room is left, here or at the server.",
-    422: "The server cannot answer the query; see --filter and --content-type.",
+    422: "The server cannot answer the query; see --filter, --fields and --content-type.",
     500: "The server has failed; who runs it finds the reason in its log.",
     503: "The server is busy; try again later.",
     508: "The server has lost what was agreed. --type slow, or --allow-slow, compares all.",

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -20,6 +22,7 @@ from cardsync.errors import ConfigError, PeerError
 if TYPE_CHECKING:
     from cardsync.fleet.syncml_client import Order
     from cardsync.syncml.events import SessionResult
+    from cardsync.syncml.filters import Wanted
 
 _CARRIER_HINTS: Final[dict[int | str, str]] = {
     404: "; is the path right, such as /syncml?",
@@ -38,6 +41,11 @@ AllowSlow = Annotated[
 Filters = Annotated[
     list[str] | None,
     typer.Option("--filter", metavar="DATABASE=QUERY", help="Ask for some items: N&iCON;bo."),
+]
+
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--fields", metavar="DATABASE=NAME,NAME", help="Ask for some fields: N,TEL."),
 ]
 
 
@@ -110,6 +118,7 @@ def sync(
     connectionless: Connectionless = False,
     authorities: Authorities = "",
     wanted: Filters = None,
+    fields: Fields = None,
 ) -> None:
     """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
     order = replace(
@@ -118,7 +127,7 @@ def sync(
         server=accounts.SERVER.read(server, server_password_file, server_scheme),
         device_id=device,
         max_msg_size=_largest(max_message, connectionless=connectionless),
-        filters=_filters(wanted or [], databases, protocol),
+        filters=_filters(wanted, fields, databases, protocol),
     )
     way = gateway, authorities, timeout
     _end(_run(order, databases, content_type, way, connectionless=connectionless), user)
@@ -143,23 +152,46 @@ def _largest(octets: int, *, connectionless: bool) -> int:
     return min(octets, LARGEST_UNIT) if connectionless else octets
 
 
-def _filters(wanted: list[str], databases: list[str], protocol: Protocol) -> dict[str, str]:
+def _filters(
+    queries: list[str] | None, chosen: list[str] | None, databases: list[str], protocol: Protocol
+) -> "dict[str, Wanted]":
     """Read what is asked of each database."""
-    from cardsync.syncml.filters import Query  # noqa: PLC0415  # fast --help
+    from cardsync.syncml.filters import ALL, Query, read_fields  # noqa: PLC0415  # fast --help
 
-    if wanted and protocol is not Protocol.V1_2:
-        raise ConfigError(f"--filter needs SyncML 1.2, not --protocol {protocol.value}")
+    if (queries or chosen) and protocol is not Protocol.V1_2:
+        option = "--filter" if queries else "--fields"
+        raise ConfigError(f"{option} needs SyncML 1.2, not --protocol {protocol.value}")
     filters = {}
-    for each in wanted:
-        name, _, query = each.partition("=")
-        if name not in {database.partition("=")[0] for database in databases}:
-            raise ConfigError(f"--filter {each}: DATABASE=QUERY is expected, of a database named")
-        try:
+    for name, query in _pairs("--filter", queries or [], databases, "QUERY"):
+        with _refused(f"--filter {name}={query}", "N&iCON;bo"):
             Query.decode(query)
-        except PeerError as exc:
-            raise ConfigError(f"--filter {each}: {exc}; such as N&iCON;bo is expected") from exc
-        filters[name] = query
+        filters[name] = replace(ALL, query=query)
+    for name, fields in _pairs("--fields", chosen or [], databases, "NAME,NAME"):
+        with _refused(f"--fields {name}={fields}", "N,TEL"):
+            names = read_fields(fields.split(","))
+        filters[name] = replace(filters.get(name, ALL), fields=names)
     return filters
+
+
+def _pairs(
+    option: str, values: list[str], databases: list[str], what: str
+) -> Iterator[tuple[str, str]]:
+    """Give database and value of each; raise `ConfigError` for a database that is not named."""
+    names = {database.partition("=")[0] for database in databases}
+    for each in values:
+        name, _, value = each.partition("=")
+        if name not in names:
+            raise ConfigError(f"{option} {each}: DATABASE={what} is expected, of a database named")
+        yield name, value
+
+
+@contextmanager
+def _refused(option: str, example: str) -> Iterator[None]:
+    """Say what is wrong with an option."""
+    try:
+        yield
+    except PeerError as exc:
+        raise ConfigError(f"{option}: {exc}; such as {example} is expected") from exc
 
 
 def _end(result: "SessionResult", user: str | None) -> NoReturn:

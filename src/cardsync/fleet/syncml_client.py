@@ -11,7 +11,8 @@ from cardsync.fleet.syncml_describe import MANUFACTURER, describe
 from cardsync.syncml import auth, codec
 from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest, Interrupted
 from cardsync.syncml.elements import AlertCode, Version
-from cardsync.syncml.events import PeerDescribed, SessionResult
+from cardsync.syncml.events import DatabaseResult, PeerDescribed, SessionResult
+from cardsync.syncml.filters import ALL, Wanted
 from cardsync.syncml.kinds import becomes
 from cardsync.syncml.status import StatusCode
 from cardsync.terminal.databases.indexed import SafetyStop
@@ -38,7 +39,7 @@ Bare = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What shall be synchronized, and how. Sizes in octets; `filters` are queries by database.
+    """What shall be synchronized, and how. Sizes in octets; `filters` go by database.
 
     The account's scheme is the least that is shown; without one the server may choose. `server`
     is what the server has to show of itself, at least by its scheme, if it has to.
@@ -52,7 +53,7 @@ class Order:
     device_id: str | None = None
     max_msg_size: int = 65536
     stop: SafetyStop = CLOSED
-    filters: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, Wanted] = field(default_factory=dict)
     server: auth.Account | None = None
 
 
@@ -123,8 +124,8 @@ def _run(
     result = session.result or SessionResult(StatusCode.FAILED)
     first.index.remember(known, digest if result.ok else None)
     _learn(first, order, session)
-    for client in clients if result.status != StatusCode.CANCELLED else ():
-        client.keep(None)
+    for client, each in zip(clients, result.databases, strict=False):
+        client.end(each, result)
     return result
 
 
@@ -197,6 +198,8 @@ class _Client:
         self.begun = False
         self._order = order
         self._key = f"interrupted:{order.url}#{source.name}"
+        self._partial = f"partial:{order.url}#{source.name}"
+        self._asked = order.filters.get(source.name, ALL)
         self._store = source.client(f"{order.url}#{source.name}", order.stop)
         # The session is named by the second, and never two by the same.
         last = [int(each.own) for each in self._store.anchors() if each.own.isdecimal()]
@@ -218,11 +221,27 @@ class _Client:
         self.source.index.remember(self._key, left.encode() if left else None)
 
     def request(self, *, resume: bool) -> DatabaseRequest:
-        """Say what is asked."""
-        left = self.interrupted if resume else None
-        name, order = self.source.name, self._order
-        asked = order.filters.get(name, "")
-        return DatabaseRequest(self._store, name, order.kind, self._anchor, left, filter=asked)
+        """Say what is asked; that items may lack fields is remembered before one comes."""
+        left, index = self.interrupted if resume else None, self.source.index
+        if self._asked.fields:
+            index.remember(self._partial, b"fields")
+        return DatabaseRequest(
+            self._store,
+            self.source.name,
+            self._order.kind,
+            self._anchor,
+            left,
+            filter=self._asked,
+            is_partial=index.recall(self._partial) is not None,
+        )
+
+    def end(self, result: DatabaseResult, session: SessionResult) -> None:
+        """Forget what was left, and that items lack fields once the server has given them all."""
+        gives = result.performed in (AlertCode.SLOW, AlertCode.REFRESH_FROM_SERVER)
+        if gives and result.status == StatusCode.OK and not self._asked.fields:
+            self.source.index.remember(self._partial, None)
+        if session.status != StatusCode.CANCELLED:
+            self.keep(None)
 
 
 def _device(source: Source) -> str:

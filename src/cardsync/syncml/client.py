@@ -274,7 +274,7 @@ class ClientSession:
     def _ask(self, letter: Letter, replicas: Sequence[Replica]) -> None:
         """Ask for the synchronization of databases, of as many as there is room for."""
         rest = deque(replicas)
-        while rest and (number := letter.push(rest[0].alert(self._config.version))):
+        while rest and (number := letter.push(rest[0].alert(self._config))):
             self._alerts[self._line.msg_id, number] = rest.popleft()
         self._unasked = tuple(rest)
         self._outbox = letter.encode(final=not self._unasked)

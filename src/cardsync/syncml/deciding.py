@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cardsync.syncml.datastore import Change, ChangeKind, Rule, ServerDatastore, would_empty
+from cardsync.syncml import fields
+from cardsync.syncml.datastore import (
+    Applied,
+    Change,
+    ChangeKind,
+    Owing,
+    Rule,
+    ServerDatastore,
+    would_empty,
+)
 from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.events import DatabaseResult, SessionResult
 from cardsync.syncml.incoming import Received
-from cardsync.syncml.kinds import KINDS
-from cardsync.syncml.merging import whole
+from cardsync.syncml.kinds import KINDS, Sends
+from cardsync.syncml.merging import Level, whole
 from cardsync.syncml.reconcile import Decision, reconcile
 from cardsync.syncml.state import DatabaseState
 from cardsync.syncml.status import StatusCode, succeeded
@@ -28,14 +37,33 @@ class _ClientAlone:
 
 
 def take(state: DatabaseState, store: ServerDatastore, received: Sequence[Received]) -> list[int]:
-    """Apply all but a deletion of everything, which the safety stop holds back: 403."""
-    changes = whole(received, store, store.content_type)
+    """Apply all but a deletion of everything, which the safety stop holds back: 403.
+
+    What the client then lacks of its own items, it is told.
+    """
+    changes = whole(received, store, store.content_type, _level(state))
     deleted = sum(isinstance(e, Change) and e.kind is ChangeKind.DELETE for e in changes)
     if would_empty(store, state.size, state.received.deleted + deleted):
         changes = [_held(change) for change in changes]
     taken = [change for change in changes if isinstance(change, Change)]
-    codes = iter(decide_and_apply(state, store, taken))
-    return [next(codes) if isinstance(change, Change) else change for change in changes]
+    applied = iter(decide_and_apply(state, store, taken))
+    done = [next(applied) if isinstance(e, Change) else Applied(e, "") for e in changes]
+    if isinstance(store, Owing) and KINDS[state.kind].server is not Sends.NOTHING:
+        parts = zip(received, changes, done, strict=True)
+        owed = [
+            each.identifier
+            for part, change, each in parts
+            if each.identifier and isinstance(change, Change) and _lacks(state, store, part, change)
+        ]
+        store.owe(owed) if owed else None
+    return [each.code for each in done]
+
+
+def _level(state: DatabaseState) -> Level:
+    """Say what the client has of the items that it sends."""
+    is_compared = state.is_partial or KINDS[state.kind].anew is None
+    names = state.filter.fields
+    return Level(bool(names) or state.is_partial, names, is_complete=not is_compared)
 
 
 def _held(change: Change | int) -> Change | int:
@@ -43,24 +71,43 @@ def _held(change: Change | int) -> Change | int:
     return StatusCode.FORBIDDEN if is_deletion else change
 
 
+def _lacks(
+    state: DatabaseState, store: ServerDatastore, received: Received, change: Change
+) -> bool:
+    """Say whether the client does not have all that it asks for of an item that it sent."""
+    theirs = received.change.data if received.change else None
+    if state.kind is not AlertCode.SLOW or theirs is None or change.data is None:
+        return False
+    if theirs == change.data:
+        return False
+    kind = received.type or store.content_type
+    return not fields.alike(theirs, change.data, kind, state.filter.fields)
+
+
 def decide_and_apply(
     state: DatabaseState, store: ServerDatastore, theirs: Sequence[Change]
-) -> list[int]:
-    """Settle the conflicts, apply all in one call; give the status of each change."""
+) -> Sequence[Applied]:
+    """Settle the conflicts, apply all in one call; give the status of each change.
+
+    With it our name of the item, where it became what the client sent.
+    """
     if state.kind is AlertCode.REFRESH_FROM_CLIENT or not theirs:
-        return [applied.code for applied in store.apply(theirs)] if theirs else []
+        return store.apply(theirs) if theirs else []
     decisions = _decide(state, store, theirs)
     changes = [change for each in decisions for change in each.changes]
     lost = [each.lost for each in decisions if each.lost is not None]
     if lost:
         store.keep(lost)
     applied = iter(store.apply(changes) if changes else ())
-    codes = []
-    for each in decisions:
-        own = [next(applied).code for _ in each.changes]
-        bad = [code for code in own if not succeeded(code)]
-        codes.append(bad[0] if bad else each.code or own[-1])
-    return codes
+    return [_outcome(each, [next(applied) for _ in each.changes]) for each in decisions]
+
+
+def _outcome(decision: Decision, own: Sequence[Applied]) -> Applied:
+    bad = [each.code for each in own if not succeeded(each.code)]
+    if bad or not own:
+        return Applied(bad[0] if bad else decision.code or StatusCode.OK, "")
+    is_theirs = decision.changes[-1].kind in (ChangeKind.ADD, ChangeKind.REPLACE)
+    return Applied(decision.code or own[-1].code, own[-1].identifier if is_theirs else "")
 
 
 def _decide(

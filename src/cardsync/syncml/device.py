@@ -68,6 +68,12 @@ def write(w: Writer, info: DevInf) -> None:
     w.close("DevInf")
 
 
+def write_fields(w: Writer, cap: CtCap) -> None:
+    """Write the properties that a filter of fields names; their type stands at the filter."""
+    for prop in cap.properties:
+        _write_property(w, prop)
+
+
 def _write_datastore(w: Writer, store: DataStore, *, flat: bool) -> None:
     w.open("DataStore")
     w.text("SourceRef", store.source_ref)
@@ -208,6 +214,14 @@ def read(node: Node) -> DevInf:
         ct_caps=_read_caps(node),
         ext=tuple([_read_ext(child) for child in each(node, "Ext")]),
     )
+
+
+def read_fields(node: Node) -> CtCap:
+    """Read the properties that a filter of fields names, alone or in a CTCap."""
+    properties = [node] if node.name == "Property" else each(node, "Property")
+    for cap in each(node, "CTCap"):
+        properties += each(cap, "Property")
+    return CtCap(ContentType("", ""), tuple([_read_property(found) for found in properties]))
 
 
 def _likely_version(node: Node) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TypeVar, dataclass_transform
 
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.devinf import CtCap, DevInf
 
 _T = TypeVar("_T")
 
@@ -100,12 +100,15 @@ class Meta:
     field_level: bool = False
 
 
-Data = bytes | Meta | DevInf
+Data = bytes | Meta | DevInf | CtCap
 
 
 @_value
 class Filter:
-    """A filter of a source or target database, 1.2; its item names the grammar and the query."""
+    """A filter of a source or target database, 1.2.
+
+    The item of `record` names the grammar and the query, that of `field` the properties.
+    """
 
     meta: Meta | None = None
     field: "Item | None" = None

@@ -1,10 +1,10 @@
-"""Record filters: what a client asks the server to send, by a query over the items' properties.
+"""Filters: what a client asks the server to send, by a query over properties, and by fields.
 
-OMA DS Protocol 1.2, "Filtering"; Representation Protocol 1.2, Filter, Record, FilterType. The
-grammar is `syncml:filtertype-cgi`: comparisons such as `SUMMARY&iCON;fun` or `&LUID;&EQ;10`,
-joined by `&AND;` and `&OR;`, of which AND binds closer. A value may be escaped as in a URL
-("%26"); `&NULL;` is that of a property that is not there. An `i` before the operator makes it
-blind to case.
+OMA DS Protocol 1.2, "Filtering"; Representation Protocol 1.2, Filter, Record, Field, FilterType.
+The grammar of a Record is `syncml:filtertype-cgi`: comparisons such as `SUMMARY&iCON;fun` or
+`&LUID;&EQ;10`, joined by `&AND;` and `&OR;`, of which AND binds closer. A value may be escaped
+as in a URL ("%26"); `&NULL;` is that of a property that is not there. An `i` before the operator
+makes it blind to case.
 
 What a filter does here, the least that the standard allows:
 
@@ -13,22 +13,26 @@ What a filter does here, the least that the standard allows:
 - EXCLUSIVE, which is also meant where no FilterType stands, asks that the client has nothing
   else. That is served where the client begins anew with what we send: a one-way synchronization
   from the server becomes a refresh. In other kinds it is refused (406).
+- A Field names properties, as CTCap of device information does. The client is given these alone,
+  with FieldLevel, so that what it has besides stays; of an item that is here, what it sends
+  counts for these alone. Types without fields go as a whole (`fields`).
 - Our anchor carries a mark of the filter. With another one, or with none, nothing counts as
   agreed, and everything is compared again (508): what was kept back then is sent now.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from operator import ge, gt, le, lt
 from typing import Final
 from urllib.parse import unquote
 
 from cardsync.errors import PeerError
-from cardsync.syncml import properties
+from cardsync.syncml import fields, properties
 from cardsync.syncml.datastore import ANY_TYPE, Change, ChangeKind
-from cardsync.syncml.devinf import ContentType
+from cardsync.syncml.devinf import ContentType, CtCap, Property
 from cardsync.syncml.elements import Filter, Item, Meta
 from cardsync.syncml.status import StatusCode
 
@@ -42,13 +46,17 @@ EXCLUSIVE: Final = "EXCLUSIVE"
 MAX_QUERY: Final = 4096
 """Characters of a query."""
 MAX_COMPARISONS: Final = 64
-"""Comparisons of a query."""
+"""Comparisons of a query, and fields of a filter."""
 
 LUID: Final = "&LUID;"
 """Stands for a property: the client's name of the item."""
 
 _NULL: Final = "&NULL;"
-_MARK: Final = ";filter="
+_RECORDS: Final = ";filter"
+_FIELDS: Final = ";fields"
+_MARK: Final = re.compile(f"({_RECORDS}|{_FIELDS})=[0-9a-f]{{16}}$")
+_DEVINF: Final = "application/vnd.syncml-devinf"
+_NAME: Final = re.compile(r"[A-Z0-9_.-]{1,64}")
 _COMPARISON: Final = re.compile(
     r"\s*(&LUID;|[A-Za-z0-9_.-]+)&(i?)(EQ|NE|GT|GE|LT|LE|CON|NCON);(&NULL;|[^&]*)"
 )
@@ -106,61 +114,131 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the filter of an Alert asks: a query, "" for none."""
+    """What the filter of an Alert asks: a query, "" for none, and fields, () for whole items.
+
+    The names of `fields` are in capitals.
+    """
 
     query: str = ""
     exclusive: bool = False
+    fields: tuple[str, ...] = ()
 
     def mark(self, anchor: str) -> str:
         """Give our anchor of a session with this filter; the anchor itself where there is none."""
-        return f"{anchor}{_MARK}{self._digest()}" if self.query else anchor
+        return anchor + self._suffix()
 
     def is_of(self, anchor: str) -> bool:
         """Say whether an anchor of ours was agreed with this filter, so that we can go on."""
-        return not self.exclusive and anchor.partition(_MARK)[2] == self._digest()
+        found = _MARK.search(anchor)
+        return not self.exclusive and (found[0] if found else "") == self._suffix()
 
-    def _digest(self) -> str:
-        return sha256(self.query.encode()).hexdigest()[:16] if self.query else ""
+    def _suffix(self) -> str:
+        if not (self.query or self.fields):
+            return ""
+        told = "\n".join((self.query, *self.fields))
+        mark = _FIELDS if self.fields else _RECORDS
+        return f"{mark}={sha256(told.encode()).hexdigest()[:16]}"
+
+
+ALL: Final = Wanted()
+"""What is asked without a filter."""
+
+
+def is_partial(anchor: str) -> bool:
+    """Say whether an anchor of ours was agreed with a filter of fields."""
+    return f"{_FIELDS}=" in anchor
 
 
 def wanted(item: Item, content_type: str) -> Wanted:
     """Read the filter in the Target of an Alert, of a database whose items have a type.
 
-    Raises `PeerError`: 406 for a filter of fields, or of the client's own database, 412 for one
-    that says nothing, 415 for one of another type, 421 for another grammar, 422 for a query that
-    is none or that this type of items cannot answer.
+    Raises `PeerError`: 406 for a filter of the client's own database and for limits of fields,
+    412 for one that says nothing, 415 for one of another type, 421 for another grammar, 422 for
+    a query that is none or that this type of items cannot answer.
     """
     asked = item.target.filter if item.target else None
-    if (item.source and item.source.filter) or (asked and asked.field):
-        raise PeerError("only records of ours are filtered", answer=StatusCode.NOT_SUPPORTED)
+    if item.source and item.source.filter:
+        raise PeerError("only what we send is filtered", answer=StatusCode.NOT_SUPPORTED)
     if asked is None:
-        return Wanted()
+        return ALL
     item_type = asked.meta.type if asked.meta else None
     if item_type and ANY_TYPE not in (content_type, item_type) and content_type != item_type:
         raise PeerError(f"no items of type {item_type}", answer=StatusCode.UNSUPPORTED_TYPE)
-    text = _query(asked.record)
-    if Query.decode(text).needs_content() and not properties.are_known(content_type):
+    names = _fields(asked.field, content_type) if asked.field else ()
+    text = "" if names and asked.record is None else _query(asked.record)
+    if text and Query.decode(text).needs_content() and not properties.are_known(content_type):
         raise PeerError(f"{content_type} has no properties", answer=StatusCode.BAD_QUERY)
     if asked.type not in (INCLUSIVE, EXCLUSIVE, None):
         raise PeerError(f"no FilterType {asked.type!r}", answer=StatusCode.BAD_QUERY)
-    return Wanted(text, exclusive=asked.type != INCLUSIVE)
+    return Wanted(text, exclusive=bool(text) and asked.type != INCLUSIVE, fields=names)
 
 
-def write(query: str, content_type: str) -> Filter:
-    """Give the INCLUSIVE filter that asks for items of a type which meet a query."""
-    record = Item(meta=Meta(type=GRAMMAR), data=query.encode())
-    return Filter(Meta(type=content_type), record=record, type=INCLUSIVE)
+def write(asked: Wanted, content_type: str, message_type: str) -> Filter | None:
+    """Give the filter that asks for this, of items of a type, in messages of another one."""
+    if asked == ALL:
+        return None
+    record = Item(meta=Meta(type=GRAMMAR), data=asked.query.encode()) if asked.query else None
+    cap = CtCap(ContentType("", ""), tuple([Property(name) for name in asked.fields]))
+    of_device = Meta(type=message_type.replace("syncml", "syncml-devinf"))
+    field = Item(meta=of_device, data=cap) if asked.fields else None
+    kind = EXCLUSIVE if asked.exclusive else INCLUSIVE
+    return Filter(Meta(type=content_type), field=field, record=record, type=kind)
 
 
-def select(changes: Iterable[Change], query: str, content_type: str) -> Iterable[Change]:
-    """Keep back what the peer does not have and does not ask for; a query "" keeps back nothing."""
-    return _selected(changes, Query.decode(query), content_type) if query else changes
+def read_fields(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the names of fields in capitals, each once; raise `PeerError` for what is no name."""
+    found = tuple(dict.fromkeys(name.strip().upper() for name in names))
+    if len(found) > MAX_COMPARISONS:
+        raise PeerError("too many fields", answer=StatusCode.BAD_QUERY)
+    for name in found:
+        if not _NAME.fullmatch(name):
+            raise PeerError(f"no name of a field: {name!r}", answer=StatusCode.BAD_QUERY)
+    return found
+
+
+def select(changes: Iterable[Change], asked: Wanted, content_type: str) -> Iterable[Change]:
+    """Keep back what the peer does not have and does not ask for, and fields likewise."""
+    if asked.query:
+        changes = _selected(changes, Query.decode(asked.query), content_type)
+    return _cut(changes, asked.fields, content_type) if asked.fields else changes
+
+
+def known(changes: Iterator[Change], asked: Wanted, content_type: str) -> Iterator[Change]:
+    """Cut a client's changes: of what the server has, it sends no other fields than it asks for."""
+    for change in changes:
+        some = asked.fields if change.kind is ChangeKind.REPLACE else ()
+        yield _known(change, some, content_type) if some else change
+
+
+def _known(change: Change, names: Sequence[str], content_type: str) -> Change:
+    try:
+        return _cut_one(change, names, content_type)
+    except PeerError:  # let the server say what it is
+        return change
 
 
 def _selected(changes: Iterable[Change], query: Query, content_type: str) -> Iterator[Change]:
     for change in changes:
         if change.kind is not ChangeKind.ADD or query.matches(_found(change, content_type)):
             yield change
+
+
+def _cut_one(change: Change, names: Sequence[str], content_type: str) -> Change:
+    """Leave of a change what a peer is sent by fields; raises `PeerError` if it cannot be read.
+
+    With what it has already it also hears of fields that are gone.
+    """
+    kind = change.type or content_type
+    if change.data is None or not fields.are_known(kind):
+        return change
+    complete = change.kind is ChangeKind.REPLACE
+    return replace(change, data=fields.only(change.data, kind, names, complete=complete))
+
+
+def _cut(changes: Iterable[Change], names: Sequence[str], content_type: str) -> Iterator[Change]:
+    for change in changes:
+        with suppress(PeerError):  # what cannot be read has none of the fields
+            yield _cut_one(change, names, content_type)
 
 
 def _found(change: Change, content_type: str) -> Properties:
@@ -177,6 +255,23 @@ def _query(record: Item | None) -> str:
         return record.data.decode()
     except UnicodeDecodeError:
         raise PeerError("the filter is no text", answer=StatusCode.BAD_QUERY) from None
+
+
+def _fields(field: Item, content_type: str) -> tuple[str, ...]:
+    """Read the fields that are asked for.
+
+    Limits of their size would have to cut them, and what was cut could come back cut.
+    """
+    if not field.meta or not (field.meta.type or "").startswith(_DEVINF):
+        raise PeerError("no grammar of ours", answer=StatusCode.UNKNOWN_GRAMMAR)
+    if not isinstance(field.data, CtCap) or not field.data.properties:
+        raise PeerError("a filter without fields", answer=StatusCode.INCOMPLETE)
+    if not (fields.are_known(content_type) or content_type == ANY_TYPE):
+        raise PeerError(f"{content_type} has no fields", answer=StatusCode.BAD_QUERY)
+    for each in field.data.properties:
+        if each != Property(each.name, display_name=each.display_name):
+            raise PeerError(f"limits of {each.name}", answer=StatusCode.NOT_SUPPORTED)
+    return read_fields(each.name for each in field.data.properties)
 
 
 def _comparison(text: str) -> Comparison:

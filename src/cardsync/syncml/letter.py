@@ -12,7 +12,7 @@ from cardsync.syncml import codec
 from cardsync.syncml.codec import MessageBuilder
 from cardsync.syncml.datastore import Change, ChangeKind
 from cardsync.syncml.elements import Alert, Get, Map, Put, Results, Status, Sync, SyncHdr, Version
-from cardsync.syncml.outgoing import Address, Filled, Filling, Supply
+from cardsync.syncml.outgoing import Filled, Filling, Manner, Supply
 from cardsync.syncml.status import StatusCode
 
 Plain = Status | Results | Alert | Get | Put | Map
@@ -131,17 +131,10 @@ class Letter:
         """Give how many octets the message can still take."""
         return self._builder.room or 0
 
-    def sync(
-        self,
-        sync: Sync,
-        supply: Supply,
-        item_type: str,
-        address: Address,
-        most: int | None = None,
-    ) -> Written | None:
+    def sync(self, sync: Sync, supply: Supply, manner: Manner) -> Written | None:
         """Fill a Sync with what fits of a supply; None if there is no room for any.
 
-        In a fresh message it always comes to something. `most` is the peer's MaxObjSize.
+        In a fresh message it always comes to something: no later one would have more room.
         """
         if self.room() < self._capacity // 4 and not supply.done and not self._is_fresh:
             return None
@@ -153,15 +146,13 @@ class Letter:
             return None
         filling = Filling(
             self._content_type,
-            item_type,
-            address,
+            manner,
             number=number + 1,
             room=self.room(),
             capacity=self._capacity,
             is_fresh=self._is_fresh,
             chunks=self.header.version is not Version.V1_0,
             singly=self._singly,
-            most=most,
         )
         filling.run(supply)
         carried = [self._carry(each) for each in filling.commands()]

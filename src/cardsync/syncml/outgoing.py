@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cardsync.errors import LocalError
-from cardsync.syncml import codec
+from cardsync.syncml import codec, fields
 from cardsync.syncml.datastore import Change, ChangeKind
 from cardsync.syncml.elements import Add, Delete, Item, Meta, Replace
 from cardsync.syncml.status import StatusCode
@@ -21,6 +21,21 @@ Manipulation = Add | Replace | Delete
 
 Address = Callable[[Change], Item]
 """How a role names an item on the wire: an Item with its Target or Source alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the items of a database go: their usual type, their names, what the peer takes.
+
+    `most` is its MaxObjSize in octets, None for any; `field_level` says that it merges the
+    fields of items that have some into what it has.
+    """
+
+    type: str
+    address: Address
+    most: int | None = None
+    field_level: bool = False
+
 
 _LENGTHS: Final = 16
 """Octets that the lengths, the Size and the MoreData of a chunk take in WBXML, at most."""
@@ -81,14 +96,13 @@ class Filling:
     for that is cut where the peer knows of chunks (1.1 and later), else it is `left_out`, as is
     what has no characters in XML: with the status for it.
     `singly` gives each item a command of its own; some old peers look at the first one only.
-    `most` is the peer's MaxObjSize in octets: a larger object is `left_out`, too, with 413.
+    An object larger than the peer takes is `left_out`, too, with 413.
     """
 
     def __init__(
         self,
         content_type: str,
-        item_type: str,
-        address: Address,
+        manner: Manner,
         *,
         number: int,
         room: int,
@@ -96,22 +110,22 @@ class Filling:
         is_fresh: bool,
         chunks: bool,
         singly: bool,
-        most: int | None,
     ) -> None:
         self.passed = ""  # the token of the last change that was taken, or left out
         self.whole: list[Change] = []
         self.left_out: list[tuple[Change, StatusCode]] = []
         self._content_type = content_type
         self._is_xml = codec.media_type(content_type) == codec.XML
-        self._type = item_type
-        self._address = address
+        self._type = manner.type
+        self._address = manner.address
         self._number = number
         self._room = room
         self._largest = capacity * 3 // 4
         self._is_fresh = is_fresh
         self._chunks = chunks
         self._singly = singly
-        self._most = most
+        self._most = manner.most
+        self._field_level = manner.field_level
         self._filled: dict[tuple[int, str, int], Filled] = {}
 
     def commands(self) -> list[Filled]:
@@ -193,7 +207,9 @@ class Filling:
     def _command(self, change: Change) -> Manipulation:
         number = self._number + len(self._filled)
         is_delete = change.kind is ChangeKind.DELETE
-        meta = None if is_delete else Meta(type=change.type or self._type)
+        kind = change.type or self._type
+        some = self._field_level and fields.are_known(kind)
+        meta = None if is_delete else Meta(type=kind, field_level=some)
         return _COMMANDS[change.kind](number, (), meta)
 
     def _cost(self, change: Change, is_rest: bool) -> int:

@@ -3,11 +3,13 @@
 Representation Protocol 1.2 clause 6, Meta-Information 1.2 clause 5.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from cardsync.syncml import device
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.devinf import CtCap, DevInf
 from cardsync.syncml.elements import (
     Anchor,
     Chal,
@@ -38,15 +40,20 @@ from cardsync.syncml.tree import (
 _DEVICE_TYPE: Final = "application/vnd.syncml-devinf"
 """Beginning of the media type of device information, in either representation."""
 
+_FIELDS: Final = frozenset({"Property", "CTCap"})
+"""What stands in the data of a filter of fields."""
 
-def items(node: Node) -> tuple[Item, ...]:
+_Read = TypeVar("_Read", DevInf, CtCap)
+
+
+def items(node: Node, nested: Nested | None = None) -> tuple[Item, ...]:
     """Read the items of a command."""
-    return tuple([_item(child, None) for child in node.children if child.name == "Item"])
+    return tuple([_item(child, None, nested) for child in node.children if child.name == "Item"])
 
 
-def some_items(node: Node) -> tuple[Item, ...]:
-    """Read the items of a command that must have one."""
-    found = items(node)
+def some_items(node: Node, nested: Nested | None = None) -> tuple[Item, ...]:
+    """Read the items of a command that must have one; `nested` as in `documents`."""
+    found = items(node, nested)
     if not found:
         raise Unreadable(node, "Item is missing")
     return found
@@ -62,18 +69,23 @@ def documents(node: Node, outer: Meta | None, nested: Nested) -> tuple[Item, ...
     for child in each(node, "Item"):
         item = _item(child, None)
         named = item.meta.type if item.meta and item.meta.type is not None else kind
-        if named and named.startswith(_DEVICE_TYPE) and isinstance(item.data, bytes) and item.data:
-            item = _item(child, _nested_device(required(child, once(child), "Data"), nested))
+        if _is_device(named) and isinstance(item.data, bytes) and item.data:
+            data = required(child, once(child), "Data")
+            item = _item(child, _document(data, item.data, nested, device.read))
         found.append(item)
     if not found:
         raise Unreadable(node, "Item is missing")
     return tuple(found)
 
 
-def _nested_device(node: Node, nested: Nested) -> DevInf:
+def _is_device(media_type: str | None) -> bool:
+    return media_type is not None and media_type.startswith(_DEVICE_TYPE)
+
+
+def _document(node: Node, octets: bytes, nested: Nested, read: Callable[[Node], _Read]) -> _Read:
     """Read device information that lies in the data as a document of its own."""
     try:
-        return device.read(nested(node.text.strip()))
+        return read(nested(octets.strip()))
     except MalformedMessage as exc:
         raise Unreadable(node, f"device information: {exc}", exc.answer or BAD_FORMAT) from None
     except Unreadable as fault:
@@ -81,12 +93,12 @@ def _nested_device(node: Node, nested: Nested) -> DevInf:
         raise Unreadable(node, reason, fault.answer) from None
 
 
-def _item(node: Node, info: DevInf | None) -> Item:
+def _item(node: Node, info: DevInf | None, nested: Nested | None = None) -> Item:
     parts = once(node)
     data = parts.get("Data")
     return Item(
-        optional_location(parts, "Target"),
-        optional_location(parts, "Source"),
+        optional_location(parts, "Target", nested),
+        optional_location(parts, "Source", nested),
         meta(parts),
         info or (None if data is None else _data(data)),
         "MoreData" in parts,
@@ -102,13 +114,15 @@ def _data(node: Node) -> Data:
     first = node.children[0]
     if first.name == "DevInf":
         return device.read(first)
+    if first.name in _FIELDS:
+        return device.read_fields(node)
     if first.name not in METINF_CHILDREN:
         raise Unreadable(first, "neither meta-information nor device information")
     return _meta_fields(node)
 
 
-def location(node: Node) -> Location:
-    """Read a Target or a Source."""
+def location(node: Node, nested: Nested | None = None) -> Location:
+    """Read a Target or a Source; without `nested` a document in its filter stays octets."""
     if len(node.children) == 1 and node.children[0].name == "LocURI":
         return Location(text(node.children[0]))
     parts = once(node)
@@ -116,14 +130,16 @@ def location(node: Node) -> Location:
     return Location(
         text(required(node, parts, "LocURI")),
         optional_text(parts, "LocName"),
-        None if found is None else _filter(found),
+        None if found is None else _filter(found, nested),
     )
 
 
-def optional_location(parts: dict[str, Node], name: str) -> Location | None:
+def optional_location(
+    parts: dict[str, Node], name: str, nested: Nested | None = None
+) -> Location | None:
     """Read a Target or a Source that may be missing."""
     found = parts.get(name)
-    return None if found is None else location(found)
+    return None if found is None else location(found, nested)
 
 
 def _address(parts: dict[str, Node], name: str) -> str | None:
@@ -131,11 +147,16 @@ def _address(parts: dict[str, Node], name: str) -> str | None:
     return None if found is None else location(found).uri
 
 
-def _filter(node: Node) -> Filter:
+def _filter(node: Node, nested: Nested | None) -> Filter:
     parts = once(node)
+    field = _filtered(parts, "Field")
+    kind = field.meta.type if field and field.meta else None
+    if nested and field and _is_device(kind) and isinstance(field.data, bytes) and field.data:
+        named = _document(parts["Field"], field.data, nested, device.read_fields)
+        field = replace(field, data=named)
     return Filter(
         meta=meta(parts),
-        field=_filtered(parts, "Field"),
+        field=field,
         record=_filtered(parts, "Record"),
         type=optional_text(parts, "FilterType"),
     )

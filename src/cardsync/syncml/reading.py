@@ -148,12 +148,12 @@ def _delete(node: Node, _nested: Nested) -> Command:
     )
 
 
-def _alert(node: Node, _nested: Nested) -> Command:
+def _alert(node: Node, nested: Nested) -> Command:
     parts = once(node)
     return Alert(
         cmd_id=_id(node, parts),
         code=optional_number(parts, "Data") or 0,
-        items=part.items(node),
+        items=part.items(node, nested),
         no_resp="NoResp" in parts,
         cred=part.cred(parts),
         correlator=optional_text(parts, "Correlator"),

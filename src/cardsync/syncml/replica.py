@@ -27,7 +27,6 @@ from cardsync.syncml.elements import (
     Meta,
     Status,
     Sync,
-    Version,
 )
 from cardsync.syncml.events import Applied, Counts, DatabaseResult
 from cardsync.syncml.incoming import Chunk, Received, Receiver
@@ -35,8 +34,8 @@ from cardsync.syncml.kinds import KINDS, Sends, alert_code, becomes, kind_of, ma
 from cardsync.syncml.letter import Letter, Waiting
 from cardsync.syncml.merging import whole
 from cardsync.syncml.names import client_item, plain, server_change
-from cardsync.syncml.outgoing import Supply
-from cardsync.syncml.request import DatabaseRequest, Interrupted
+from cardsync.syncml.outgoing import Manner, Supply
+from cardsync.syncml.request import ClientConfig, DatabaseRequest, Interrupted
 from cardsync.syncml.status import StatusCode, succeeded
 
 _REFUSALS = {StatusCode.REFRESH_REQUIRED, StatusCode.NO_RESUME, StatusCode.NOT_SUPPORTED}
@@ -64,6 +63,7 @@ class Replica:
         self._kind = becomes(request.kind, agreed=self._agreed is not None)
         if self._resume:
             self._kind = self._resume.kind
+        self._is_partial = request.is_partial or bool(request.filter.fields)
         self._max_obj_size = max_obj_size
         self._peer_max_obj_size: int | None = None
         self._server_next: str | None = None
@@ -124,7 +124,7 @@ class Replica:
 
     # --- initialization ---------------------------------------------------------------------
 
-    def alert(self, version: Version) -> Alert:
+    def alert(self, config: ClientConfig) -> Alert:
         """Ask for the synchronization, or that an interrupted one goes on. Package 1."""
         last = self._agreed.own if self._agreed and KINDS[self._kind].anew else None
         code = alert_code(self._kind, by_server=self._request.by_server)
@@ -132,11 +132,10 @@ class Replica:
             code = AlertCode.RESUME
         meta = Meta(anchor=Anchor(self._request.now_anchor, last), max_obj_size=self._max_obj_size)
         self.is_asked, shown = False, self.account
-        query = self._request.filter
-        asked = filters.write(query, self.store.content_type) if query else None
+        asked = filters.write(self._request.filter, self.store.content_type, config.content_type)
         target = Location(self.target, filter=asked)
         item = Item(target, Location(self.store.name, auth.name(shown)), meta)
-        return Alert(0, code, (item,), cred=auth.credential(shown, version))
+        return Alert(0, code, (item,), cred=auth.credential(shown, config.version))
 
     def on_alert_status(self, status: Status) -> None:
         """Take the server's answer to our Alert."""
@@ -224,8 +223,9 @@ class Replica:
             return
         sync = Sync(0, Location(self.target), Location(self.store.name))
         sync = replace(sync, number_of_changes=self._counted)
-        kind, most = self.store.content_type, self._peer_max_obj_size or None
-        written = letter.sync(sync, self._supply, kind, client_item, most)
+        most, some = self._peer_max_obj_size or None, self._is_partial
+        manner = Manner(self.store.content_type, client_item, most, field_level=some)
+        written = letter.sync(sync, self._supply, manner)
         if written is None:
             return
         self._counted = None  # it goes with the first
@@ -387,7 +387,7 @@ class Replica:
         # In a slow synchronization the server decides what is new. What it may have by our name
         # is replaced there; some servers take nothing but Add, where they cannot have anything.
         again = self._kind is AlertCode.SLOW and self._agreed is not None
-        for change in changes:
+        for change in filters.known(changes, self._request.filter, self.store.content_type):
             yield replace(change, kind=ChangeKind.REPLACE) if again else change
 
     def _own_anchor(self) -> str:

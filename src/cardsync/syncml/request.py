@@ -9,6 +9,7 @@ from cardsync.syncml import auth, codec, incoming
 from cardsync.syncml.datastore import ClientDatastore
 from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import AlertCode, Version
+from cardsync.syncml.filters import ALL, Wanted
 from cardsync.syncml.kinds import BY_SERVER, KINDS
 
 
@@ -49,7 +50,8 @@ class DatabaseRequest:
     interrupted session where the server can, else begins `sync_type` (1.2 only).
     `number_of_changes` says that the server wants to hear beforehand how many will come.
     `account` is what we show for this database, besides what we show for the session. `filter`
-    is a query of `filters`: of what we do not have yet, the server sends what meets it (1.2).
+    says what we are sent of it (1.2), as `filters` tells;
+    `is_partial` that items of ours may lack fields, by a filter of former sessions.
     """
 
     datastore: ClientDatastore
@@ -59,7 +61,8 @@ class DatabaseRequest:
     resume: Interrupted | None = None
     number_of_changes: bool = False
     account: auth.Account | None = None
-    filter: str = ""
+    filter: Wanted = ALL
+    is_partial: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -105,5 +108,5 @@ class ClientConfig:
     beside: bool = False
 
     def __post_init__(self) -> None:
-        if self.version is not Version.V1_2 and any(each.filter for each in self.databases):
+        if self.version is not Version.V1_2 and any(each.filter != ALL for each in self.databases):
             raise LocalError("a filter needs SyncML 1.2")

@@ -44,7 +44,7 @@ from cardsync.syncml.incoming import Chunk, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
 from cardsync.syncml.letter import Letter
 from cardsync.syncml.names import client_change, plain, server_item
-from cardsync.syncml.outgoing import Supply
+from cardsync.syncml.outgoing import Manner, Supply
 from cardsync.syncml.state import DatabaseState, Outstanding, Phase, ServerState
 from cardsync.syncml.status import StatusCode, succeeded
 
@@ -146,7 +146,7 @@ class Databases:
             kind=kind,
             client_next=anchor.next,
             server_next=wanted.mark(next_anchor),
-            filter=wanted.query,
+            filter=wanted,
             max_obj_size=(item.meta.max_obj_size if item.meta else None) or self._most,
         )
         if kind is not AlertCode.RESUME:
@@ -178,6 +178,7 @@ class Databases:
                 server_last=agreed.own if agreed and KINDS[performed].anew else None,
                 since=agreed.token if agreed else "",
                 size=store.size() if isinstance(store, Guarded) else 0,
+                is_partial=performed is AlertCode.SLOW and _was_partial(store),
             )
         )
         if performed is state.asked:
@@ -343,11 +344,12 @@ class Databases:
         changes = filters.select(changes, state.filter, store.content_type)
         supply = Supply(changes, state.offset)
         sync = Sync(0, Location(state.client_name), Location(state.name))
-        if counts and sends and not (state.cursor or state.offset or state.filter):
+        if counts and sends and not (state.cursor or state.offset or state.filter.query):
             number = store.count(since) if isinstance(store, Counting) else None
             sync = replace(sync, number_of_changes=number)
-        most = state.max_obj_size
-        written = letter.sync(sync, supply, store.content_type, server_item, most)
+        some = bool(state.filter.fields)
+        manner = Manner(store.content_type, server_item, state.max_obj_size, field_level=some)
+        written = letter.sync(sync, supply, manner)
         if written is None:
             return
         self._states[at] = replace(
@@ -383,6 +385,11 @@ class Databases:
             anew = KINDS[state.kind].anew is None
             since = self._stores[plain(state.name)].forget() if anew else state.since
             self._states[at] = replace(state, begun=True, since=since)
+
+
+def _was_partial(store: ServerDatastore) -> bool:
+    """Say whether the client was last given some fields alone."""
+    return any(filters.is_partial(each.own) for each in store.anchors()[:1])
 
 
 def _alike(one: DatabaseState, other: DatabaseState) -> bool:

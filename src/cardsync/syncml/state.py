@@ -18,6 +18,7 @@ from cardsync.syncml.auth import Challenge, Scheme
 from cardsync.syncml.datastore import Change
 from cardsync.syncml.elements import Alert, AlertCode, Location, Message, Results, Status, SyncHdr
 from cardsync.syncml.events import Counts
+from cardsync.syncml.filters import ALL, Wanted
 from cardsync.syncml.incoming import Chunk
 from cardsync.syncml.status import StatusCode
 
@@ -43,8 +44,9 @@ class DatabaseState:
     `since` is the token of the last agreement, or of the forgetting once `begun`; `until` the
     one that will be agreed. `cursor` and `offset` say how far our own changes have been sent,
     `acked` how far they have been answered. `size` is the number of items before the session,
-    where the datastore guards them. `filter` is the query that keeps some of ours back, "" if
-    there is none. `max_obj_size` is the client's, None where it gave none; `left_out` names what
+    where the datastore guards them. `filter` is what the client asks for;
+    `is_partial` says that it goes on from a session by other fields, so that its items may lack
+    some. `max_obj_size` is the client's, None where it gave none; `left_out` names what
     of ours was not sent for such a reason, and failed is not.
     """
 
@@ -61,7 +63,8 @@ class DatabaseState:
     offset: int = 0
     acked: str = ""
     size: int = 0
-    filter: str = ""
+    filter: Wanted = ALL
+    is_partial: bool = False
     max_obj_size: int | None = None
     left_out: tuple[str, ...] = ()
     begun: bool = False
@@ -211,6 +214,7 @@ def _owed(text: str | list[str]) -> tuple[Status | Results | Alert, ...]:
 
 
 def _database(fields: dict[str, Any]) -> DatabaseState:
+    asked = fields["filter"]
     return DatabaseState(
         **fields
         | {
@@ -219,5 +223,6 @@ def _database(fields: dict[str, Any]) -> DatabaseState:
             "sent": Counts(**fields["sent"]),
             "received": Counts(**fields["received"]),
             "left_out": tuple(fields.get("left_out", ())),
+            "filter": Wanted(**asked | {"fields": tuple(asked["fields"])}),
         }
     )

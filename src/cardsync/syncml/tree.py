@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from cardsync.errors import PeerError
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.devinf import CtCap, DevInf
 from cardsync.syncml.elements import SyncHdr
 
 MAX_OCTETS: Final = 8 << 20
@@ -125,8 +125,8 @@ class Writer(Protocol):
     def flag(self, name: str) -> None:
         """Write an element that is empty."""
 
-    def device(self, name: str, info: DevInf) -> None:
-        """Write an element that holds device information."""
+    def device(self, name: str, info: DevInf | CtCap) -> None:
+        """Write an element that holds device information, or the properties of a filter."""
 
     def mark(self) -> tuple[int, int]:
         """Remember this place."""

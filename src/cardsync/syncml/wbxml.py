@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from cardsync.errors import LocalError
 from cardsync.syncml import device, reading, tokens, writing, xml
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.devinf import CtCap, DevInf
 from cardsync.syncml.elements import Message, Version
 from cardsync.syncml.tokens import HAS_CONTENT, NUMBERS, Page, Token
 from cardsync.syncml.tree import Budget, Node
@@ -158,10 +158,19 @@ class Writer:
         self._switch(name)
         self.pieces.append(self._alone[name])
 
-    def device(self, name: str, info: DevInf) -> None:
-        """Write device information as a document in OPAQUE. Device Information 1.2 clause 6."""
-        inner = Writer(tokens.DEVINF_PUBLIC_IDS.get(info.version, ""), _DEVICE_TAGS)
-        device.write(inner, info)
+    def device(self, name: str, info: DevInf | CtCap) -> None:
+        """Write device information as a document in OPAQUE. Device Information 1.2 clause 6.
+
+        The properties of a filter, of which a document can have no more than one, are in CTCap.
+        """
+        version = info.version if isinstance(info, DevInf) else Version.V1_2.dtd
+        inner = Writer(tokens.DEVINF_PUBLIC_IDS.get(version, ""), _DEVICE_TAGS)
+        if isinstance(info, DevInf):
+            device.write(inner, info)
+        else:
+            inner.open("CTCap")
+            device.write_fields(inner, info)
+            inner.close("CTCap")
         self.octets(name, b"".join(inner.pieces))
 
     def mark(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ have is written as it is given: the caller knows the version of its peer.
 from typing import Final
 
 from cardsync.errors import LocalError
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.devinf import CtCap, DevInf
 from cardsync.syncml.elements import (
     Add,
     Alert,
@@ -237,7 +237,7 @@ def item(w: Writer, value: Item) -> None:
 def _data(w: Writer, data: Data | None) -> None:
     if isinstance(data, bytes):
         w.octets("Data", data)
-    elif isinstance(data, DevInf):
+    elif isinstance(data, DevInf | CtCap):
         w.device("Data", data)
     elif data is not None:
         if data == Meta():

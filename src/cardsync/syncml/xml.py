@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from cardsync.errors import LocalError
 from cardsync.syncml import device, reading, tokens, writing
-from cardsync.syncml.devinf import DevInf
+from cardsync.syncml.devinf import CtCap, DevInf
 from cardsync.syncml.elements import Message, Version
 from cardsync.syncml.tree import (
     BAD_FORMAT,
@@ -181,6 +181,10 @@ _STARTS: Final = {
 _DEVICE_STARTS: Final = _starts(
     (*(name for name in tokens.DEVINF if name), "Size"), {"DevInf": tokens.DEVINF_NAMESPACE}
 )
+_FIELD_STARTS: Final = {
+    **_DEVICE_STARTS,
+    **_starts(("Property",), {"Property": tokens.DEVINF_NAMESPACE}),
+}
 _MESSAGE_ENDS: Final = _ends(_STARTS[Version.V1_2])
 _DEVICE_ENDS: Final = _ends(_DEVICE_STARTS)
 
@@ -193,7 +197,8 @@ class Writer:
     def __init__(self, pieces: list[bytes], starts: dict[str, bytes]) -> None:
         self.pieces = pieces
         self._starts = starts
-        self._ends = _DEVICE_ENDS if starts is _DEVICE_STARTS else _MESSAGE_ENDS
+        of_device = starts is _DEVICE_STARTS or starts is _FIELD_STARTS
+        self._ends = _DEVICE_ENDS if of_device else _MESSAGE_ENDS
 
     @classmethod
     def begin(cls, version: Version) -> Self:
@@ -226,10 +231,13 @@ class Writer:
         """Write an element that is empty."""
         self.pieces.append(self._starts[name][:-1] + b"/>")
 
-    def device(self, name: str, info: DevInf) -> None:
-        """Write device information in line."""
+    def device(self, name: str, info: DevInf | CtCap) -> None:
+        """Write device information in line, and the properties of a filter without a CTCap."""
         self.open(name)
-        device.write(Writer(self.pieces, _DEVICE_STARTS), info)
+        if isinstance(info, DevInf):
+            device.write(Writer(self.pieces, _DEVICE_STARTS), info)
+        else:
+            device.write_fields(Writer(self.pieces, _FIELD_STARTS), info)
         self.close(name)
 
     def mark(self) -> tuple[int, int]:

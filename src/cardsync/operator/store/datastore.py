@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from cardsync.errors import LocalError, PeerError
-from cardsync.operator.store import devices, records
+from cardsync.operator.store import devices, owing, records
 from cardsync.operator.store.batch import Batch, Content
 from cardsync.operator.store.database import Connection
 from cardsync.operator.store.records import Changed, Place, Row, State
@@ -69,6 +69,14 @@ class PostgresDatastore(ServerDatastore):
         """Keep what was agreed, and what was agreed before."""
         agreed = [anchors.own, anchors.peer, anchors.token]
         self._state.anchors = [agreed, *self._state.anchors[:1]]
+        self._save()
+
+    def owe(self, identifiers: Sequence[str]) -> None:
+        """Let the device hear of these items once more, as if we had changed them just now."""
+        known = records.load(self._connection, self._place, identifiers)
+        serials = {row.guid: self._state.next() for row in known}
+        self._state.own_serial = self._state.serial
+        owing.owe(self._connection, self._place, serials)
         self._save()
 
     def forget(self) -> str:
@@ -151,7 +159,7 @@ class PostgresDatastore(ServerDatastore):
         pairs = zip(changes, contents, strict=True)
         rows = [batch.same(change, content, by_content=True) for change, content in pairs]
         guids = {row.guid for row in rows if row is not None and row.there}
-        found = records.contents(self._connection, self._place, guids) if guids else {}
+        found = owing.contents(self._connection, self._place, guids) if guids else {}
         return [None if row is None else found.get(row.guid) for row in rows]
 
     def map(self, mappings: Sequence[Mapping]) -> Sequence[int]:

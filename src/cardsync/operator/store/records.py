@@ -175,12 +175,6 @@ def _list(column: str) -> str:
     return f"jsonb_array_elements_text(%({column})s::jsonb)"
 
 
-def contents(connection: Connection, place: Place, guids: Collection[str]) -> dict[str, bytes]:
-    """Read what these rows hold."""
-    found = probe(connection, place, "guid, data", {"guid": guids}, "data IS NOT NULL")
-    return {guid: bytes(data) for guid, data in found}
-
-
 def write(
     connection: Connection,
     place: Place,
