@@ -48,6 +48,13 @@ def test_flag_with_elements_and_text() -> None:
     assert ["SyncBody", "Final"] == names(tree)[-2:]
 
 
+@pytest.mark.parametrize("octets", [b"", b"HTTP/1.1 200 OK\r\n\r\n<SyncML/>", b"\x04\x01\x6a\0"])
+def test_neither(octets: bytes) -> None:
+    """What begins as no message of either representation is said to be none."""
+    with pytest.raises(PeerError, match="neither XML nor WBXML"):
+        show.tree(octets)
+
+
 @pytest.mark.parametrize("kind", ["wbxml", "xml"])
 def test_device_information_alone(kind: str) -> None:
     """A document of its own, as tools record it."""

@@ -13,7 +13,13 @@ from cardsync.syncml import codec, wbxml, xml
 from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.pieces import Pieces
 from cardsync.syncml.status import words
-from cardsync.syncml.tree import MAX_OCTETS, Budget, Node
+from cardsync.syncml.tree import (
+    MAX_OCTETS,
+    UNSUPPORTED_TYPE,
+    Budget,
+    MalformedMessage,
+    Node,
+)
 
 Tree = dict[str, object]
 """`name`, then `children`, or `text`, or `hex` of what is no text; `means` of a code with words."""
@@ -21,7 +27,7 @@ Tree = dict[str, object]
 _STEP: Final = 1 << 16
 """Octets of a long message that are looked at at once."""
 
-_DOCUMENTS: Final = b"\x01\x02\x03"
+_DOCUMENTS: Final = frozenset({b"\x01", b"\x02", b"\x03"})
 """First octets of WBXML 1.1 to 1.3."""
 
 _SECRET: Final = frozenset({("Cred", "Data"), ("Meta", "NextNonce"), ("MetInf", "NextNonce")})
@@ -61,6 +67,8 @@ def _root(octets: bytes) -> Node:
     budget = Budget(shows_unknown=True)
     if representation(octets) == codec.XML:
         return xml.parse(octets, budget)
+    if octets[:1] not in _DOCUMENTS:
+        raise MalformedMessage("neither XML nor WBXML", answer=UNSUPPORTED_TYPE)
     try:
         return wbxml.parse(octets, budget)
     except PeerError:
@@ -109,7 +117,7 @@ def _tell(found: Tree, octets: bytes) -> None:
 
 def _document(node: Node) -> tuple[Node, ...]:
     """Open a document in the data of an item, if it is one."""
-    if node.name != "Data" or node.text[:1] not in {bytes([octet]) for octet in _DOCUMENTS}:
+    if node.name != "Data" or node.text[:1] not in _DOCUMENTS:
         return ()
     try:
         return (wbxml.parse_device(node.text, Budget(shows_unknown=True)),)
