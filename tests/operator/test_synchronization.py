@@ -577,3 +577,107 @@ def test_xml_too(operator: Operator) -> None:
     assert client.result is not None
     assert client.result.ok
     assert sorted(store.items().values()) == contents(operator)
+
+
+# --- the operator's own account -------------------------------------------------------------
+
+OWN = auth.Account(auth.Scheme.MD5, "the operator", b"own secret")
+
+
+@dataclass
+class Judge:
+    """A client's memory of the operator: the nonce that it gave."""
+
+    wanted: auth.Scheme
+    password: bytes = OWN.password
+    nonce: bytes = b""
+    given: int = 0
+
+    def __call__(self, proof: auth.Proof | None, _server: str) -> auth.AuthResult:
+        """Judge what the operator shows."""
+        self.given += 1
+        nonces = self.nonce, b"nonce %d" % self.given
+        known = {OWN.user: self.password}
+        result, self.nonce = auth.judge(proof, known, nonces, self.wanted, least=self.wanted)
+        return result
+
+
+class Talk:
+    """A user's device, and an operator with an account, which answers every message twice."""
+
+    def __init__(self, operator: Operator, ours: auth.Scheme | None, theirs: auth.Scheme) -> None:
+        self.operator, self.store = operator, device(applications(20))
+        self.account = replace(lab(operator, auth.Scheme.BASIC), scheme=ours)
+        self.judge = Judge(theirs)
+        self.replies: list[Reply] = []
+        own = replace(OWN, scheme=theirs)
+        operator.workers = [
+            Synchronization(operator.database, operator.cards, lambda: operator.now, own)
+            for _ in range(2)
+        ]
+
+    def run(self, account: auth.Account | None, *, first: bool = False) -> SessionResult:
+        """Synchronize; give the end."""
+        client = session(
+            self.operator, self.store, REFRESH if first else TWO_WAY, account,
+            beside=True, authenticate=self.judge if account else None, max_msg_size=2048,
+        )  # fmt: skip
+        while (octets := client.data_to_send()) is not None:
+            told, query = self.judge.nonce, client.url.partition("?")[2]
+            replies = [
+                worker.serve(octets, codec.WBXML, query, client.mac)
+                for worker in self.operator.workers
+            ]
+            if client.so_far[1] or codec.decode(octets, codec.WBXML).header.msg_id > 2:
+                assert replies[0] == replies[1]
+            self.operator.served += 1
+            self.replies.append(replies[0])
+            client.receive_data(replies[0].body, replies[0].mac)
+        assert client.result
+        self.judge.nonce = told  # of a later one the operator has not heard
+        self.account = replace(self.account, nonce=client.account.nonce if client.account else b"")
+        return client.result
+
+
+@pytest.mark.parametrize("theirs", auth.Scheme)
+@pytest.mark.parametrize("ours", auth.Scheme)
+def test_both_show_themselves(operator: Operator, ours: auth.Scheme, theirs: auth.Scheme) -> None:
+    """Basic, MD5 and MAC both ways; another worker gives the same reply with the same MAC."""
+    talk = Talk(operator, ours, theirs)
+    results = [talk.run(talk.account, first=True), talk.run(talk.account)]
+
+    assert [200, 200] == [each.status for each in results]
+    assert 2 == results[1].round_trips, "both remember the nonces"
+
+
+def test_another_operator(operator: Operator) -> None:
+    """One with another password gets nothing."""
+    talk = Talk(operator, auth.Scheme.MD5, auth.Scheme.MD5)
+    talk.judge.password = b"another secret"
+
+    assert 401 == talk.run(talk.account, first=True).status
+    assert [(0,)] == operator.rows("SELECT count(*) FROM record")
+
+
+@pytest.mark.parametrize("scheme", auth.Scheme)
+def test_card_is_shown_nothing(operator: Operator, scheme: auth.Scheme) -> None:
+    """A session that a card ordered costs what it cost: not an octet more on the air."""
+    talk = Talk(operator, None, scheme)
+
+    assert [200, 200] == [talk.run(None, first=True).status, talk.run(None).status]
+    for reply in talk.replies:
+        assert reply.mac is None
+        assert codec.decode(reply.body, codec.WBXML).header.cred is None
+
+
+def test_user_who_shows_nothing_is_asked_for_a_digest(operator: Operator) -> None:
+    """He is named beside his device, so the nonce is his: three messages, and then two."""
+    talk = Talk(operator, None, auth.Scheme.MD5)
+    trips = [talk.run(talk.account, first=True).round_trips, talk.run(talk.account).round_trips]
+    client = session(operator, talk.store, TWO_WAY, replace(talk.account, scheme=None))
+    reply = operator.post(client.url, client.data_to_send() or b"")
+    status = codec.decode(reply.body, codec.WBXML).commands[0]
+
+    assert isinstance(status, Status)
+    assert (407, "syncml:auth-md5") == (status.code, status.chal and status.chal.meta.type)
+    assert trips[0] > trips[1]

@@ -21,6 +21,7 @@ from cardsync.transport.http import HttpCarrier
 
 IMEI = "IMEI:490154203237518"
 LAB = auth.Account(auth.Scheme.BASIC, "lab", b"secret")
+MAC = auth.Scheme.MAC
 COMMAND = [sys.executable, "-m", "cardsync", "operator"]
 
 
@@ -38,10 +39,13 @@ def command(home: Path, *arguments: str) -> str:
 
 
 @contextmanager
-def worker(home: Path) -> Iterator[str]:
+def worker(home: Path, *options: str) -> Iterator[str]:
     """Run an operator; give its address."""
     process = subprocess.Popen(
-        [*COMMAND, "serve", "--home", str(home), "--port", "0"], stdout=subprocess.PIPE, text=True
+        [*COMMAND, "serve", "--home", str(home), "--port", "0", *options],
+        env=os.environ | {"CARDSYNC_SYNCML_SERVER_PASSWORD": "own secret"},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     try:
@@ -58,21 +62,23 @@ def synchronize(
     kind: AlertCode,
     number: str,
     account: auth.Account = LAB,
+    authenticate: auth.Authenticate | None = None,
 ) -> SessionResult:
     """Run a session whose messages go to one worker after the other."""
     request = DatabaseRequest(store, "devman", kind, f"anchor-{number}")
     url = f"{workers[0]}dm"
     config = ClientConfig(
-        url, IMEI, number, (request,), account=account, max_msg_size=4096, beside=True
-    )
+        url, IMEI, number, (request,), account=account, max_msg_size=4096, beside=True,
+        authenticate=authenticate,
+    )  # fmt: skip
     session = ClientSession(config)
     turns = cycle(workers)
     with HttpCarrier() as carrier:
         while (octets := session.data_to_send()) is not None:
             url = urlsplit(session.url)._replace(netloc=urlsplit(next(turns)).netloc).geturl()
             mac = {auth.HMAC_HEADER: session.mac} if session.mac else {}
-            _, body, _ = carrier.exchange_beside(url, codec.WBXML, octets, mac)
-            session.receive_data(body)
+            _, body, told = carrier.exchange_beside(url, codec.WBXML, octets, mac)
+            session.receive_data(body, told.get(auth.HMAC_HEADER))
     assert session.result is not None
     return session.result
 
@@ -120,3 +126,32 @@ def test_mac_with_every_message(home: Path) -> None:
     assert (200, 401, 200) == (told.status, refused.status, again.status)
     assert told.round_trips > 3
     assert 100 == told.databases[0].sent.added + told.databases[0].sent.replaced
+
+
+def test_operator_shows_itself(home: Path) -> None:
+    """`--server NAME`: any process shows the operator's MAC; who expects another one goes away."""
+    store = MemoryClientDatastore("devman", record.CONTENT_TYPE, record.CONTENT_VERSION)
+    for number in range(100):
+        store.put(str(number), Parameter(f"./Ext/{number}", "old").encode())
+    nonces = [b""]
+
+    def expecting(password: bytes) -> auth.Authenticate:
+        def judge(proof: auth.Proof | None, _operator: str) -> auth.AuthResult:
+            given = nonces[-1], b"nonce %d" % len(nonces)
+            result, nonce = auth.judge(proof, {"us": password}, given, MAC, least=MAC)
+            nonces.append(nonce)
+            return result
+
+        return judge
+
+    account, own = replace(LAB, scheme=MAC), ("--server", "us", "--server-auth", "mac")
+    command(home, "account", "lab")
+    with worker(home, *own) as one, worker(home, *own) as other:
+        both, kind = [one, other], AlertCode.REFRESH_FROM_CLIENT
+        refused = synchronize(both, store, kind, "1", account, expecting(b"another"))
+        told = synchronize(both, store, kind, "2", account, expecting(b"own secret"))
+        again = synchronize(both, store, AlertCode.TWO_WAY, "3", account, expecting(b"own secret"))
+
+    assert isinstance(refused.error, auth.Unproved)
+    assert (200, 200) == (told.status, again.status)
+    assert (0, 100) == (refused.databases[0].sent.total, told.databases[0].sent.total)

@@ -60,7 +60,22 @@ PEER: Final = Place("--user", "--password-file", "CARDSYNC_SYNCML_PASSWORD")
 
 SERVER: Final = Place("--server", "--server-password-file", "CARDSYNC_SYNCML_SERVER_PASSWORD")
 
-ServerFile = Annotated[Path | None, typer.Option(help="Or the server's password in this file.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="NAME:PASSWORD",
+        help="What we show of ourselves to users whom we know; "
+        f"the password may stand in {SERVER.variable}.",
+    ),
+]
+ServerScheme = Annotated[
+    Scheme, typer.Option("--server-auth", help="The least by which we show it.")
+]
+ServerFile = Annotated[
+    Path | None,
+    typer.Option("--server-password-file", help="Or the server's password in this file."),
+]
 
 
 def users(given: Sequence[str] | None, path: Path | None) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardsync.cli import keeping, lines
+from cardsync.cli import accounts, keeping, lines
 from cardsync.cli.addresses import SMPP_PASSWORD, host_and_port, message_centre
 from cardsync.errors import ConfigError
 
@@ -100,6 +100,9 @@ def serve(
     obex: _Obex = None,
     certificate: _Certificate = None,
     key: _Key = None,
+    own: accounts.Server = None,
+    own_file: accounts.ServerFile = None,
+    own_scheme: accounts.ServerScheme = accounts.Scheme.MD5,
 ) -> None:
     """Serve SyncML at /dm and pages at /; send to cards what they lack."""
     from cardsync.operator import server  # noqa: PLC0415  # fast --help
@@ -107,14 +110,14 @@ def serve(
 
     centre = None if smsc is None else message_centre(smsc, system_id, number)
     listening = _listen(reports, reports_fd)
-    taken = "[]" if cards is None else _read(cards)
     wish = _Wish(
-        taken, policy, _parameters(parameter or [], policy), trial=trial, alone=dsn is None,
-        number=number if centre else "", reports=_where(listening),
+        "[]" if cards is None else _read(cards), policy, _parameters(parameter or [], policy),
+        trial=trial, alone=dsn is None, number=number if centre else "", reports=_where(listening),
     )  # fmt: skip
     config = server.OperatorConfig(
         home, host, port, dsn, descriptor=listen_fd, doors=Doors.read(wsp, obex),
         certificate=_certificate(certificate, key),
+        account=accounts.SERVER.read(own, own_file, own_scheme),
     )  # fmt: skip
     server.run(config, background=_beside(wish, centre, listening, journal=journal))
 

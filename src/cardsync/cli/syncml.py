@@ -52,17 +52,6 @@ Users = Annotated[
     Path | None,
     typer.Option(help=f"A file with NAME:PASSWORD lines, or such lines in {accounts.USERS}."),
 ]
-Server = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME:PASSWORD",
-        help="What we show of ourselves to whom we know; "
-        f"the password may stand in {accounts.SERVER.variable}.",
-    ),
-]
-ServerScheme = Annotated[
-    Scheme, typer.Option("--server-auth", help="The least by which we show it.")
-]
 
 
 class Rule(Enum):
@@ -83,9 +72,9 @@ def serve(
     user: User = None,
     users: Users = None,
     scheme: Annotated[Scheme, typer.Option("--auth", help="What is asked for.")] = Scheme.MD5,
-    server: Server = None,
+    server: accounts.Server = None,
     server_password_file: accounts.ServerFile = None,
-    server_scheme: ServerScheme = Scheme.MD5,
+    server_scheme: accounts.ServerScheme = Scheme.MD5,
     rule: Annotated[Rule, typer.Option(help="Who wins a conflict.")] = Rule.CLIENT,
     max_message: MaxMessage = 262_144,
     content_type: ContentType = "*/*",

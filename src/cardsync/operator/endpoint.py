@@ -69,6 +69,8 @@ class Endpoint:
             reply, headers = refusal.reply, (*refusal.headers, (b"connection", b"close"))
         except TimeoutError:
             reply, headers = Reply(408, _TEXT, b"too slow\n"), ((b"connection", b"close"),)
+        if reply.mac is not None:
+            headers = ((auth.HMAC_HEADER.encode(), reply.mac.encode()),)
         if reply.status == 503:
             headers = ((b"retry-after", b"2"),)
         await _answer(send, reply, headers)

@@ -28,6 +28,7 @@ from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
 from cardsync.operator.store.seal import MasterKey
 from cardsync.operator.synchronization import Synchronization
+from cardsync.syncml import auth
 from cardsync.transport.doors import Doors, opened
 
 WATCH_SECONDS = 0.2
@@ -83,6 +84,8 @@ class OperatorConfig:
     """Where WSP and OBEX listen, which have no TLS."""
     certificate: Certificate | None = None
     """With it HTTP is HTTPS."""
+    account: auth.Account | None = None
+    """What we show of ourselves to users without a card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,10 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _application(operator: Operator) -> App:
+def _application(operator: Operator, account: auth.Account | None) -> App:
     database, cards = operator.database, operator.cards
-    return App(database, Synchronization(database, cards), Arrivals(database, cards))
+    synchronization = Synchronization(database, cards, account=account)
+    return App(database, synchronization, Arrivals(database, cards))
 
 
 async def _serve(
@@ -184,7 +188,7 @@ async def _serve(
     ready: Callable[[Operator], None],
     background: Sequence[Background],
 ) -> None:
-    application = _application(operator)
+    application = _application(operator, config.account)
     async with opened(config.doors, SYNCML_PATH, application.endpoint.answer) as urls:
         operator = replace(operator, doors=urls)
         server = _Server(_uvicorn(application, config.certificate), lambda: ready(operator))

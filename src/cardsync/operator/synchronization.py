@@ -30,8 +30,9 @@ from cardsync.operator.store.records import Place
 from cardsync.operator.store.sessions import Session
 from cardsync.syncml import auth, codec, filters, record, server
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
-from cardsync.syncml.elements import Alert, Message
+from cardsync.syncml.elements import Alert, Message, SyncHdr
 from cardsync.syncml.events import Finished, PeerDescribed
+from cardsync.syncml.identity import mac
 from cardsync.syncml.state import ServerState, fingerprint
 
 DATABASES = ("devman",)
@@ -51,34 +52,41 @@ _REFUSED = auth.AuthResult(ok=False, challenge=_CHALLENGE)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a POST: HTTP status, content type, body."""
+    """The answer to a POST: HTTP status, content type, body, its `x-syncml-hmac` if it has one."""
 
     status: int
     content_type: str
     body: bytes
+    mac: str | None = None
 
 
 class Synchronization:
-    """Serves SyncML messages; safe to be called by many threads and processes at once."""
+    """Serves SyncML messages; safe to be called by many threads and processes at once.
+
+    `account` is what we show of ourselves to users; to a card, whose session was ordered by us and
+    costs what it costs on the air, we show nothing.
+    """
 
     def __init__(
         self,
         database: Database,
         cards: Cards,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        account: auth.Account | None = None,
     ) -> None:
         self._database = database
+        self._account = account
         self._cards = cards
         self._accounts = Accounts(cards.master)
         self._clock = clock
 
     def serve(
-        self, body: bytes, content_type: str, query: str | None, mac: str | None = None
+        self, body: bytes, content_type: str, query: str | None, beside: str | None = None
     ) -> Reply:
         """Serve one message. `query` is that of the URL: it carries our key of the session.
 
         It is None where the carrier has no URL: then the key stands in the target of the message.
-        `mac` is what came beside the message as `x-syncml-hmac`.
+        `beside` is what came beside the message as `x-syncml-hmac`.
 
         What is no SyncML message is answered 400, another content type 415.
         """
@@ -90,8 +98,8 @@ class Synchronization:
         try:
             with self._database.transaction() as connection:
                 now = self._clock()
-                beside = auth.mac_proof(mac, body)
-                exchange = _Exchange(connection, self._cards, now, message, self._accounts, beside)
+                proof, accounts = auth.mac_proof(beside, body), (self._accounts, self._account)
+                exchange = _Exchange(connection, self._cards, now, message, accounts, proof)
                 return exchange.run(body, codec.media_type(content_type), query)
         except psycopg.DataError:  # a NUL, or half a surrogate pair, in one of its names
             return Reply(400, _TEXT, b"a character that no name may have\n")
@@ -106,7 +114,7 @@ class _Exchange:
         cards: Cards,
         now: datetime,
         message: Message,
-        accounts: Accounts,
+        accounts: tuple[Accounts, auth.Account | None],
         beside: auth.Proof | None,
     ) -> None:
         self._connection = connection
@@ -114,9 +122,9 @@ class _Exchange:
         self._now = now
         self._message = message
         self._header = message.header
-        self._accounts = accounts
+        self._accounts, self._account = accounts
         self._beside = beside
-        self._name = _device_name(message, beside)
+        self._name, self._is_card = _device_name(message, beside)
         self._device = 0
         self._known = False
         self._key = ""
@@ -130,7 +138,8 @@ class _Exchange:
         devices.lock(self._connection, self._header.source.uri)
         session = self._session(digest, query)
         if session and (session.message, session.digest) == (self._header.msg_id, digest):
-            return Reply(200, session.content_type, session.reply)
+            again = mac(ServerState.decode(session.state), self._own(session), session.reply)
+            return Reply(200, session.content_type, session.reply, again)
         state = self._take_up(session)
         response = server.respond(
             state,
@@ -138,14 +147,24 @@ class _Exchange:
             digest=digest,
             open_datastore=lambda _, name: self._open(name),
             authenticate=self._authenticate,
-            config=self._config(content_type),
+            config=self._config(content_type, session),
             beside=self._beside,
         )
         if response.state.identity is None:
             self._connection.rollback()  # a stranger leaves nothing behind
         elif response.state.digest == digest:  # else it was out of turn: nothing has changed
             self._keep(response, session, len(body), content_type)
-        return Reply(200, content_type, response.octets)
+        return Reply(200, content_type, response.octets, response.mac)
+
+    def _own(self, session: Session | None) -> auth.Account | None:
+        """Give what we show of ourselves, which is nothing to a card."""
+        return None if self._is_card or (session and session.iccid) else self._account
+
+    def _asked(self, session: Session | None) -> auth.Challenge | None:
+        """Give what the device wanted to be shown in its last session."""
+        asks = not session and self._known and self._own(session) is not None
+        last = sessions.last(self._connection, self._device) if asks else None
+        return ServerState.decode(last).asked if last else None
 
     def _session(self, digest: str, query: str | None) -> Session | None:
         """Find the session that goes on, or the one whose first message comes again."""
@@ -176,7 +195,7 @@ class _Exchange:
         self._iccid, self._allowed = session.iccid, session.allowed
         return ServerState.decode(session.state)
 
-    def _config(self, content_type: str) -> server.ServerConfig:
+    def _config(self, content_type: str, session: Session | None) -> server.ServerConfig:
         ours = self._header.target.uri.partition("?")[0]
         return server.ServerConfig(
             device_id=ours,
@@ -186,6 +205,8 @@ class _Exchange:
             devinf=_devinf(ours, self._header.version.dtd),
             peer_known=self._known and devices.is_described(self._connection, self._device),
             max_msg_size=MAX_MESSAGE,
+            account=self._own(session),
+            asked=self._asked(session),
         )
 
     def _address(self) -> str:
@@ -198,7 +219,7 @@ class _Exchange:
     def _authenticate(self, proof: auth.Proof | None, device: str) -> auth.AuthResult:
         """Judge what was shown: a card's token under the device's name, or a user's password."""
         if proof is None:
-            return _REFUSED
+            return self._refused(device)
         scheme, user = proof.scheme, proof.user
         challenge = self._challenge(scheme, user, device)
         try:
@@ -215,6 +236,13 @@ class _Exchange:
         devices.note_proof(self._connection, self._device)
         challenge = self._challenge(scheme, user, device)
         return auth.AuthResult(ok=True, identity=identity, challenge=challenge)
+
+    def _refused(self, device: str) -> auth.AuthResult:
+        """Ask who it is: a user who is named for a digest, anybody else for a password."""
+        user = _named(self._header)
+        if not user:
+            return _REFUSED
+        return auth.AuthResult(ok=False, challenge=self._challenge(auth.Scheme.MD5, user, device))
 
     def _challenge(self, scheme: auth.Scheme, user: str, device: str) -> auth.Challenge:
         """Ask for the same again; a digest is made with a nonce that is good for one success."""
@@ -309,16 +337,25 @@ def _anchor(now: datetime) -> str:
     return base64.urlsafe_b64encode(milliseconds.to_bytes(4, "big")).decode().rstrip("=")
 
 
-def _device_name(message: Message, beside: auth.Proof | None) -> str:
-    """Name a device; one that shows a user's password is that user's own."""
+def _device_name(message: Message, beside: auth.Proof | None) -> tuple[str, bool]:
+    """Name a device; one that shows a user's password is that user's own.
+
+    With it, whether a card's token is shown.
+    """
     name = message.header.source.uri
     try:
         proof = auth.proof(message.header) or beside
     except PeerError:
-        return name
-    if proof is None or _card_password(proof, name) is not None:
-        return name
-    return f"{proof.user}: {name}"
+        return name, False
+    if proof is not None and _card_password(proof, name) is not None:
+        return name, True
+    user = proof.user if proof else _named(message.header)
+    return (f"{user}: {name}" if proof or user else name), False
+
+
+def _named(header: SyncHdr) -> str:
+    """Give the user whom a first message names beside its device, before he shows anything."""
+    return (header.source.name or "") if header.msg_id == 1 else ""
 
 
 def _card_password(proof: auth.Proof, device: str) -> bytes | None:

@@ -177,8 +177,11 @@ def credential(account: Account | None, version: Version, *, terse: bool = False
 
 
 def name(account: Account | None) -> str | None:
-    """Name the user beside the Source, where what is shown of him does not name him."""
-    return account.user if account and account.scheme is Scheme.MD5 else None
+    """Name the user beside the Source, where what is shown of him does not name him.
+
+    A digest does not, nor does nothing; a server can make its nonce for him then.
+    """
+    return account.user if account and account.scheme in (None, Scheme.MD5) else None
 
 
 def proof(header: SyncHdr) -> Proof | None:

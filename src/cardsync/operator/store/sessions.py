@@ -62,6 +62,15 @@ def repeated(
     return Session(*row) if row else None
 
 
+def last(connection: Connection, device_id: int) -> bytes | None:
+    """Read the state of a device's last session."""
+    row = connection.execute(
+        "SELECT state FROM sync_session WHERE device_id = %s ORDER BY updated DESC LIMIT 1",
+        [device_id],
+    ).fetchone()
+    return bytes(row[0]) if row else None
+
+
 def save(connection: Connection, session: Session, now: datetime) -> None:
     """Keep a session; with its first message, remove those of the device that rest too long."""
     if session.started == now:
