@@ -115,8 +115,8 @@ def serve(
         trial=trial, alone=dsn is None, number=number if centre else "", reports=_where(listening),
     )  # fmt: skip
     config = server.OperatorConfig(
-        home, host, port, dsn, None, listen_fd, Doors.read(wsp, obex), _certificate(certificate, key),
-        accounts.SERVER.read(own, own_file, own_scheme),
+        home, host, port, dsn, None, listen_fd, Doors.read(wsp, obex),
+        _certificate(certificate, key), accounts.SERVER.read(own, own_file, own_scheme),
     )  # fmt: skip
     server.run(config, background=_beside(wish, centre, listening, journal=journal))
 
