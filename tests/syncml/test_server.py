@@ -318,6 +318,42 @@ def test_line_ends_that_xml_took() -> None:
     assert [b"one\r\ntwo\r\nend\r\n"] == list(wire.store.items().values())
 
 
+@pytest.mark.parametrize("counts_text", [True, False])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"AAECAwQFBgcI", b"CQoLDA0ODw=="),  # cut after three octets
+        (b"AAECAwQ", b"FBgcICQo", b"LDA0ODw=="),  # the text cut anywhere
+        (b"AAECAw==", b"BAUGBwgJCgsMDQ4P"),  # each chunk encoded by itself
+        (b"AAECAwQF\r\nBgcI", b"CQoL\r\nDA0ODw==\r\n"),  # in lines
+    ],
+)
+def test_chunks_of_base64(pieces: tuple[bytes, ...], counts_text: bool) -> None:
+    """Size counts the text or the octets; the format may stand at the first chunk alone."""
+    wire = Wire().alerted()
+    size = len(b"".join(pieces)) if counts_text else 16
+    *begun, last = pieces
+    for number, piece in enumerate(begun):
+        meta = None if number else Meta(format="b64", size=size)
+        item = Item(None, Location("a"), meta, piece, more_data=True)
+        assert ("Add", 213) == wire.send(sync(Add(11, (item,))), final=False)[2]
+
+    assert ("Add", 201) == wire.send(sync(Add(11, items("a", data=last))))[2]
+    assert [bytes(range(16))] == list(wire.store.items().values())
+
+
+@pytest.mark.parametrize("last", [b"CQ", b"C*oLDA0ODw==", b"=", b"CQoL"])
+def test_chunks_that_are_no_base64(last: bytes) -> None:
+    """400 for what cannot be decoded, 424 for what is too short; nothing is stored."""
+    wire = Wire().alerted()
+    item = Item(None, Location("a"), Meta(format="b64", size=16), b"AAECAwQFBgcI", more_data=True)
+    wire.send(sync(Add(11, (item,))), final=False)
+
+    code = 424 if last == b"CQoL" else 400
+    assert ("Add", code) == wire.send(sync(Add(11, items("a", data=last))))[2]
+    assert {} == wire.store.items()
+
+
 def test_no_final_no_more() -> None:
     """Alert 222 where the client's package goes on and we have nothing to say."""
     wire = Wire().alerted()

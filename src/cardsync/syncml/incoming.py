@@ -5,6 +5,7 @@ OMA DS Protocol 1.2, "Large object handling"; Representation Protocol 1.2, Atomi
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -30,19 +31,24 @@ Naming = Callable[[ChangeKind, Item], Change | None]
 """How a role reads the names of an item: a Change without its data; None if one is missing."""
 
 Manipulation = Add | Replace | Delete
+_PADDED: Final = re.compile(b"[^=]+=*|=+")
 _FORMATS: Final = frozenset({"chr", "xml", "bin", "b64"})
 _KINDS: Final = {Add: ChangeKind.ADD, Replace: ChangeKind.REPLACE, Delete: ChangeKind.DELETE}
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The beginning of an object that is not here yet; `size` is what the whole shall have."""
+    """The beginning of an object that is not here yet; `size` is what the whole shall have.
+
+    `data` is as it was sent, in the `form` that the first chunk told.
+    """
 
     database: str
     name: str
     size: int
     data: bytes = field(repr=False)
     field_level: bool = False
+    form: str = "chr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +132,7 @@ class Receiver:
         code = self._refused(command, item)
         if code or not isinstance(item.data, bytes):
             return code or StatusCode.INCOMPLETE, None
-        data = _decoded(item.data, _format(command, item))
-        if data is None:
-            return StatusCode.BAD_REQUEST, None
-        return self._joined(item, data)
+        return self._joined(item, item.data, _format(command, item))
 
     def _is_field_level(self, command: Manipulation, item: Item) -> bool:
         """Say whether it is some fields alone; of chunks, the first one may be all that says so."""
@@ -149,33 +152,42 @@ class Receiver:
         unknown = foreign or _format(command, item) not in _FORMATS
         return StatusCode.UNSUPPORTED_TYPE if unknown else 0
 
-    def _joined(self, item: Item, data: bytes) -> tuple[int, bytes | None]:
+    def _joined(self, item: Item, data: bytes, form: str) -> tuple[int, bytes | None]:
         """Put the chunks of an object together. DS Protocol 1.2, "Large object handling"."""
-        before, self.chunk = self.chunk, None
+        before, self.chunk = self._begun(item, data, form), None
         name = _name(item)
         size = item.meta.size if item.meta else None
-        # A size begins an object: after a break a peer may send again what is here in part,
-        # in chunks or as a whole.
-        if before is not None and (before.database, before.name) != (self._database, name):
-            self.unfinished.append(before.name)
-            before = None
-        if before is not None and (size is not None or before.size == len(data)):
-            before = None
         if before is not None:
-            data = before.data + data
-            size = before.size
+            data, size, form = before.data + data, before.size, before.form
         expected = len(data) if size is None else size
         if item.more_data:
             if max(expected, len(data)) > MAX_OBJECT:
                 return StatusCode.TOO_LARGE, None
-            self.chunk = Chunk(self._database, name, expected, data)
+            self.chunk = Chunk(self._database, name, expected, data, form=form)
             return StatusCode.CHUNK_ACCEPTED, None
-        if before is not None and expected != len(data):
-            # Some peers count and write the ends of lines as CR LF, which XML gives as LF alone.
-            data = data.replace(b"\n", b"\r\n")
-        if before is not None and expected != len(data):
-            return StatusCode.SIZE_MISMATCH, None
-        return 0, data
+        whole = _decoded(data, form)
+        if whole is None:
+            return StatusCode.BAD_REQUEST, None
+        if before is None or _is_size(expected, data, form):
+            return 0, whole
+        # Some peers count and write the ends of lines as CR LF, which XML gives as LF alone.
+        whole = whole.replace(b"\n", b"\r\n")
+        return (0, whole) if expected == len(whole) else (StatusCode.SIZE_MISMATCH, None)
+
+    def _begun(self, item: Item, data: bytes, form: str) -> Chunk | None:
+        """Give the chunks before this one, if it goes on with them.
+
+        A size begins an object: after a break a peer may send again what is here in part, in
+        chunks or as a whole.
+        """
+        before = self.chunk
+        if before is None:
+            return None
+        if (before.database, before.name) != (self._database, _name(item)):
+            self.unfinished.append(before.name)
+            return None
+        is_anew = item.meta is not None and item.meta.size is not None
+        return None if is_anew or _is_size(before.size, data, form) else before
 
 
 def _unread(commands: Sequence[Command], atomic: int) -> Iterator[Received]:
@@ -217,11 +229,26 @@ def _name(item: Item) -> str:
     return named.uri if named else ""
 
 
+def _is_size(size: int, data: bytes, form: str) -> bool:
+    """Say whether data is as long as was said: as it was sent, or as it is decoded."""
+    whole = _decoded(data, form)
+    return size in (len(data), -1 if whole is None else len(whole))
+
+
 def _decoded(data: bytes, form: str) -> bytes | None:
-    """Undo base64, which may be written in lines; None where it is malformed."""
+    """Undo base64, which may be written in lines; None where it is malformed.
+
+    The whole of an object may have been encoded before it was cut, or each chunk by itself, with
+    padding of its own.
+    """
     if form != "b64":
         return data
     try:
-        return base64.b64decode(b"".join(data.split()), validate=True)
+        return b"".join(
+            [
+                base64.b64decode(part, validate=True)
+                for part in _PADDED.findall(b"".join(data.split()))
+            ]
+        )
     except binascii.Error:
         return None
