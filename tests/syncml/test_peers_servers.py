@@ -144,14 +144,12 @@ def test_no_resp_uri() -> None:
         ("http://a.example/rpc.php", "/b", "http://a.example/b"),
         ("http://a.example/rpc.php", "\n http://b.example/ ", "http://b.example/"),
         ("http://a.example/rpc.php", "https://a.example/b", "https://a.example/b"),
-        ("https://a.example/rpc.php", "https://b.example/", "https://b.example/"),
-        ("https://a.example/rpc.php", "http://a.example/b", "https://a.example/rpc.php"),
-        ("http://a.example/rpc.php", "http://[", "http://a.example/rpc.php"),
+        ("http://a.example/rpc.php", "http://[", "http://["),
         ("http://a.example/rpc.php", "", "http://a.example/rpc.php"),
     ],
 )
 def test_resp_uri(here: str, said: str, there: str) -> None:
-    """A part of an address is one; none leads away from TLS, and what is none is passed over."""
+    """The end of an address is one; what is none is left to the carrier to refuse."""
     odd = Odd(url=here)
     odd.hear()
     odd.say(*_agrees(), uri=said)

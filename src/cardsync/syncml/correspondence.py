@@ -168,22 +168,13 @@ def _location(status: Status) -> str:
 
 def _may_go(here: str, there: str) -> bool:
     """Follow to http or https, never from TLS to what is none."""
-    return _is_tls(there) or (there.lower().startswith("http:") and not _is_tls(here))
+    schemes = ("https:",) if here.lower().startswith("https:") else ("https:", "http:")
+    return there.lower().startswith(schemes)
 
 
 def _next(here: str, said: str) -> str:
-    """Give where the next message goes: RespURI, of which some servers write the end alone.
-
-    What leads away from TLS is not followed, as no redirection is: a server behind a proxy may
-    not know by which address it is reached.
-    """
+    """Give where the next message goes: RespURI, of which some servers write the end alone."""
     try:
-        there = urljoin(here, said.strip())
+        return urljoin(here, said.strip())
     except ValueError:
-        return here
-    is_safe = _is_tls(there) or not _is_tls(here)
-    return there if is_safe else here
-
-
-def _is_tls(url: str) -> bool:
-    return url.lower().startswith("https:")
+        return said  # no address at all, as the carrier will say
