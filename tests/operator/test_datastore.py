@@ -140,6 +140,43 @@ def test_what_is_stored(database: Database) -> None:
         ] == store.stored(meant)
 
 
+def test_items_that_leave_the_peer(database: Database) -> None:
+    """They stay here without a name of the device's, and what changes later is new to it."""
+    zlib = Application("zlib", "zlib", "1").encode()
+    with database.transaction() as connection:
+        store = make_store(connection)
+        store.apply([Change(ADD, "", bash("1"), "5"), Change(ADD, "", zlib, "6")])
+        token = store.token()
+        store.put("s3", zlib.replace(b'"1"', b'"2"'))
+        soft = ChangeKind.SOFT_DELETE
+        left = store.apply(
+            [
+                Change(soft, "", None, "5"),
+                Change(soft, "", None, "5"),
+                Change(soft, "s3", token=token),
+                Change(soft, "x"),
+            ]
+        )
+        store.put("s1", bash("2"))
+        told = [(each.identifier, each.kind, each.peer) for each in store.changes(token)]
+
+        assert [200, 211, 200, 211] == [each.code for each in left]
+        assert [("s3", REPLACE, "6"), ("s1", ADD, None)] == told
+
+
+def test_items_that_are_owed(database: Database) -> None:
+    """They come once more, as what the device has; nothing is written into the history."""
+    with database.transaction() as connection:
+        store = make_store(connection)
+        store.apply([Change(ADD, "", bash("1"), "5")])
+        token = store.token()
+        store.owe(["s1", "x"])
+        told = [(each.identifier, each.kind, each.data) for each in store.changes(token)]
+
+        assert [("s1", REPLACE, bash("1"))] == told
+        assert [] == history(connection)
+
+
 def test_merge_by_fields(database: Database) -> None:
     """Records whose fields do not contradict each other become one; others do not merge."""
     with database.transaction() as connection:

@@ -274,7 +274,7 @@ def test_replaced_and_added_items_share_a_status() -> None:
     ("command", "code"),
     [
         (Copy(11, items("a")), 406),
-        (Delete(11, items("a", data=None), soft=True), 406),
+        (Delete(11, items("a", data=None), soft=True), 211),
         (Delete(11, items("a", data=None)), 211),
         (Replace(11, items("a"), Meta(field_level=True)), 406),
         (Add(11, (Item(data=b"x"),)), 412),

@@ -193,7 +193,6 @@ TABLE: list[Case] = [
     (405, lambda: of(_one_way().send(sync(Add(11, items("a")))))),
     (406, lambda: changed(Copy(11, items("a")))),
     (406, lambda: changed(Move(11, items("a")))),
-    (406, lambda: changed(Delete(11, items("a", data=None), soft=True))),
     (407, lambda: refused(None)),
     (409, edited),
     (412, lambda: changed(Add(11, (Item(data=b"x"),)))),

@@ -31,6 +31,8 @@ class ChangeKind(IntEnum):
     DELETE = 3
     MERGE = 4
     """Of `apply` at the server only: the outcome of a conflict, see `ServerDatastore`."""
+    SOFT_DELETE = 5
+    """At the server: the item leaves the client and stays here, see `ServerDatastore`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,10 @@ class ServerDatastore(Datastore, Protocol):
     `apply` here also takes MERGE: `data` becomes the item's content as a change of our own,
     which the peer has yet to hear: as REPLACE under its name `peer`, or, where `peer` is None,
     as ADD, for the peer does not have it. Where `identifier` is empty it is a new item.
+
+    And it takes SOFT_DELETE: the peer does not have the item any more, nor a name of it, and is
+    owed nothing of it; what changes later is ADD. With a `token` all this only where the item
+    has not changed after it.
     """
 
     rule: Rule

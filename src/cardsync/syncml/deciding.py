@@ -17,7 +17,7 @@ from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.events import DatabaseResult, SessionResult
 from cardsync.syncml.incoming import Received
 from cardsync.syncml.kinds import KINDS, Sends
-from cardsync.syncml.merging import Level, whole
+from cardsync.syncml.merging import Level, hold, whole
 from cardsync.syncml.reconcile import Decision, reconcile
 from cardsync.syncml.state import DatabaseState
 from cardsync.syncml.status import StatusCode, succeeded
@@ -43,8 +43,8 @@ def take(state: DatabaseState, store: ServerDatastore, received: Sequence[Receiv
     """
     changes = whole(received, store, store.content_type, _level(state))
     deleted = sum(isinstance(e, Change) and e.kind is ChangeKind.DELETE for e in changes)
-    if would_empty(store, state.size, state.received.deleted + deleted):
-        changes = [_held(change) for change in changes]
+    stop = would_empty(store, state.size, state.received.deleted + deleted)
+    changes = hold(changes, (), stop=True) if stop else changes
     taken = [change for change in changes if isinstance(change, Change)]
     applied = iter(decide_and_apply(state, store, taken))
     done = [next(applied) if isinstance(e, Change) else Applied(e, "") for e in changes]
@@ -64,11 +64,6 @@ def _level(state: DatabaseState) -> Level:
     is_compared = state.is_partial or KINDS[state.kind].anew is None
     names = state.filter.fields
     return Level(bool(names) or state.is_partial, names, is_complete=not is_compared)
-
-
-def _held(change: Change | int) -> Change | int:
-    is_deletion = isinstance(change, Change) and change.kind is ChangeKind.DELETE
-    return StatusCode.FORBIDDEN if is_deletion else change
 
 
 def _lacks(
@@ -113,7 +108,10 @@ def _outcome(decision: Decision, own: Sequence[Applied]) -> Applied:
 def _decide(
     state: DatabaseState, store: ServerDatastore, theirs: Sequence[Change]
 ) -> tuple[Decision, ...]:
-    ours = store.conflicts(state.since, theirs)
+    found = store.conflicts(state.since, theirs)
+    # What leaves the client alone stays as it is here, whatever we have changed.
+    pairs = zip(theirs, found, strict=True)
+    ours = [None if their.kind is ChangeKind.SOFT_DELETE else our for their, our in pairs]
     alone = state.kind is AlertCode.ONE_WAY_FROM_CLIENT
     return reconcile(theirs, ours, _ClientAlone() if alone else store)
 

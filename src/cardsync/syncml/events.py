@@ -22,7 +22,7 @@ class Counts:
         return Counts(
             self.added + kinds.count(ChangeKind.ADD),
             self.replaced + kinds.count(ChangeKind.REPLACE) + kinds.count(ChangeKind.MERGE),
-            self.deleted + kinds.count(ChangeKind.DELETE),
+            self.deleted + kinds.count(ChangeKind.DELETE) + kinds.count(ChangeKind.SOFT_DELETE),
         )
 
     @property

@@ -76,8 +76,8 @@ class Receiver:
     """Reads the items of one Sync; `chunk` is what an earlier message left unfinished.
 
     `unfinished` are the items of which the end never came. DS Protocol 1.2, Alert 223.
-    `takes_soft` says that a soft Delete is served: it takes an item from here and leaves it at
-    the peer, so that at a client it is a Delete like all others.
+    `soft` is what a soft Delete comes to: it takes an item from the client and leaves it at the
+    server, so that at a client it is a Delete like all others.
     """
 
     def __init__(
@@ -87,12 +87,12 @@ class Receiver:
         naming: Naming,
         chunk: Chunk | None,
         *,
-        takes_soft: bool = False,
+        soft: ChangeKind = ChangeKind.SOFT_DELETE,
     ) -> None:
         self._database = database
         self._content_type = media_type(content_type)
         self._naming = naming
-        self._takes_soft = takes_soft
+        self._soft = soft
         self.chunk = chunk
         self.unfinished: list[str] = []
 
@@ -117,7 +117,8 @@ class Receiver:
             self.chunk = replace(self.chunk, field_level=True)
         if code == StatusCode.CHUNK_ACCEPTED and atomic:
             self.chunk, code = None, StatusCode.NOT_SUPPORTED
-        named = self._naming(_KINDS[type(command)], item)
+        is_soft = isinstance(command, Delete) and command.soft
+        named = self._naming(self._soft if is_soft else _KINDS[type(command)], item)
         if named is None:
             code = StatusCode.INCOMPLETE
         if code or named is None:
@@ -127,8 +128,7 @@ class Receiver:
 
     def _data(self, command: Manipulation, item: Item) -> tuple[int, bytes | None]:
         if isinstance(command, Delete):
-            served = self._takes_soft or not command.soft
-            return (0 if served else StatusCode.NOT_SUPPORTED), None
+            return 0, None
         code = self._refused(command, item)
         if code or not isinstance(item.data, bytes):
             return code or StatusCode.INCOMPLETE, None

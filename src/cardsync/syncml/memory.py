@@ -293,6 +293,8 @@ class MemoryServerDatastore(_MemoryDatastore):
         return _OK
 
     def _apply(self, change: Change) -> Applied:
+        if change.kind is ChangeKind.SOFT_DELETE:
+            return self._release(change)
         if change.kind is not ChangeKind.MERGE:
             return super()._apply(change)
         row = self._rows[change.identifier] if change.identifier else self._new()
@@ -302,6 +304,15 @@ class MemoryServerDatastore(_MemoryDatastore):
             self._unname(row)
         else:
             self._name(row, change.peer)
+        return Applied(_OK, row.identifier)
+
+    def _release(self, change: Change) -> Applied:
+        row = self._find(change)
+        if row is None or row.data is None:
+            return Applied(_NOT_DELETED, "")
+        if not change.token or row.serial <= int(change.token):
+            row.own, row.at_peer, row.serial = False, False, self._next()
+            self._unname(row)
         return Applied(_OK, row.identifier)
 
 

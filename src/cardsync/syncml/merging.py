@@ -4,12 +4,12 @@ Meta-Information 1.2, FieldLevel. Where a session goes by fields (`filters`), th
 same with items that do not say FieldLevel: the client never had the other fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 from cardsync.errors import PeerError
 from cardsync.syncml import fields
-from cardsync.syncml.datastore import Change, Readable
+from cardsync.syncml.datastore import Change, ChangeKind, Readable
 from cardsync.syncml.incoming import Received
 from cardsync.syncml.status import StatusCode
 
@@ -88,3 +88,19 @@ def _mixed(change: Change, kind: str, base: bytes | None) -> Change | int:
         return replace(change, data=fields.overlaid(change.data or b"", kind, base))
     except PeerError as exc:
         return exc.answer or StatusCode.UNSUPPORTED_TYPE
+
+
+def hold(
+    changes: Sequence[Change | int], edited: Container[str], *, stop: bool
+) -> list[Change | int]:
+    """Put 409 for items that were `edited` meanwhile, and where to `stop`, 403 for deletions."""
+    return [
+        change
+        if not isinstance(change, Change)
+        else StatusCode.CONFLICT
+        if change.identifier in edited
+        else StatusCode.FORBIDDEN
+        if stop and change.kind is ChangeKind.DELETE
+        else change
+        for change in changes
+    ]

@@ -47,8 +47,9 @@ _COMMANDS: Final[dict[ChangeKind, type[Add] | type[Replace] | type[Delete]]] = {
     ChangeKind.ADD: Add,
     ChangeKind.REPLACE: Replace,
     ChangeKind.DELETE: Delete,
+    ChangeKind.SOFT_DELETE: Delete,
 }
-_ORDER: Final = {ChangeKind.DELETE: 1, ChangeKind.REPLACE: 2, ChangeKind.ADD: 3}
+_ORDER: Final = {kind: at for at, kind in enumerate(reversed(_COMMANDS), 1)}
 """The rest of a cut item comes before all others; what is deleted makes room for what comes."""
 
 _BLANKS: Final = frozenset(b" \t\r\n")
@@ -206,6 +207,8 @@ class Filling:
 
     def _command(self, change: Change) -> Manipulation:
         number = self._number + len(self._filled)
+        if change.kind is ChangeKind.SOFT_DELETE:
+            return Delete(number, (), soft=True)
         is_delete = change.kind is ChangeKind.DELETE
         kind = change.type or self._type
         some = self._field_level and fields.are_known(kind)

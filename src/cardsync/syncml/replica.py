@@ -32,7 +32,7 @@ from cardsync.syncml.events import Applied, Counts, DatabaseResult
 from cardsync.syncml.incoming import Chunk, Received, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, alert_code, becomes, kind_of, may_become
 from cardsync.syncml.letter import Letter, Waiting
-from cardsync.syncml.merging import whole
+from cardsync.syncml.merging import hold, whole
 from cardsync.syncml.names import client_item, plain, server_change
 from cardsync.syncml.outgoing import Manner, Supply
 from cardsync.syncml.request import ClientConfig, DatabaseRequest, Interrupted
@@ -283,7 +283,9 @@ class Replica:
             self._forgotten = True
             self._began = self.store.token()
         kind = self.store.content_type
-        receiver = Receiver(self.store.name, kind, server_change, self._chunk, takes_soft=True)
+        receiver = Receiver(
+            self.store.name, kind, server_change, self._chunk, soft=ChangeKind.DELETE
+        )
         received = tuple(receiver.read(sync.commands))
         self._chunk = receiver.chunk
         outcomes = carry_out(received, self.store, self._apply)
@@ -315,16 +317,7 @@ class Replica:
         edited = {each.identifier for each in self.store.changes(self._began)} if changes else ()
         deleted = sum(isinstance(e, Change) and e.kind is ChangeKind.DELETE for e in changes)
         stop = would_empty(self.store, self._size, self._received.deleted + deleted)
-        return [
-            change
-            if not isinstance(change, Change)
-            else StatusCode.CONFLICT
-            if change.identifier in edited
-            else StatusCode.FORBIDDEN
-            if stop and change.kind is ChangeKind.DELETE
-            else change
-            for change in changes
-        ]
+        return hold(changes, edited, stop=stop)
 
     def received_all(self) -> None:
         """Close what the server sent: what a refresh did not bring is gone."""

@@ -196,6 +196,32 @@ def test_what_is_stored(tmp_path: Path) -> None:
     source.close()
 
 
+def test_items_that_leave_the_peer(tmp_path: Path) -> None:
+    """They stay here without a name of the peer's, and what changes later is new to it."""
+    source = open_source(f"db={tmp_path / 'notes'}", "text/plain")
+    store = source.server("device")
+    store.apply([Change(ADD, "", data, name) for name, data in (("a", b"1"), ("b", b"2"))])
+    token = store.token()
+    (tmp_path / "notes" / "b").write_bytes(b"3")
+    assert ["b"] == [change.identifier for change in store.changes(token)]
+    soft = ChangeKind.SOFT_DELETE
+    left = store.apply(
+        [
+            Change(soft, "", None, "a"),
+            Change(soft, "", None, "a"),
+            Change(soft, "b", token=token),
+            Change(soft, "x"),
+        ]
+    )
+    (tmp_path / "notes" / "a").write_bytes(b"4")
+
+    assert [200, 211, 200, 211] == [each.code for each in left]
+    assert {("a", ADD, None), ("b", REPLACE, "b")} == {
+        (change.identifier, change.kind, change.peer) for change in store.changes(token)
+    }
+    source.close()
+
+
 def test_folder_that_was_made_anew_is_another_one(tmp_path: Path) -> None:
     """Nothing of the old one is remembered, so nothing is deleted elsewhere because of it."""
     source = open_source(f"db={tmp_path / 'f'}")

@@ -85,6 +85,8 @@ class Batch:
         row = self.same(change, content)
         if change.kind is ChangeKind.DELETE:
             return self._delete(row)
+        if change.kind is ChangeKind.SOFT_DELETE:
+            return self._release(row, change.token)
         if row is None:
             if change.identifier:
                 return Applied(_NOT_FOUND, change.identifier)
@@ -139,6 +141,15 @@ class Batch:
         else:
             self._mark(row, own=False, at_peer=False)
         return Applied(code, row.guid)
+
+    def _release(self, row: Row | None, token: str) -> Applied:
+        """Note that the peer does not have a row any more, unless it changed after a token."""
+        if row is None or not row.there:
+            return Applied(_NOT_DELETED, "")
+        if not token or row.serial <= int(token.partition(".")[2]):
+            self._mark(row, own=False, at_peer=False)
+            self._unname(row)
+        return Applied(_OK, row.guid)
 
     def _fill(self, row: Row, content: Content, *, own: bool, at_peer: bool) -> None:
         """Give a row its content; the same content is not written again."""

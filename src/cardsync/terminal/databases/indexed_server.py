@@ -8,7 +8,7 @@ from cardsync.terminal.databases.dates import newer
 from cardsync.terminal.databases.index import Index
 from cardsync.terminal.databases.indexed import IndexedDatastore, Row, SafetyStop
 
-_OK, _NOT_FOUND, _CONFLICT = 200, 404, 409
+_OK, _NOT_DELETED, _NOT_FOUND, _CONFLICT = 200, 211, 404, 409
 _ROWS: Final = 10_000  # in one statement; SQLite takes 32,766 values
 
 
@@ -118,7 +118,22 @@ class IndexedServer(IndexedDatastore):
         )
         self._name(item, peer)
 
+    def _release(self, change: Change) -> Applied:
+        """Note that the peer does not have an item any more, unless it changed after a token."""
+        row = self._find(change)
+        if row is None or row[3]:
+            return Applied(_NOT_DELETED, "")
+        (last,) = self._index.connection.execute(
+            "SELECT last FROM seen WHERE peer = ? AND item = ?", (self._peer, row[0])
+        ).fetchone()
+        if not change.token or last <= int(change.token):
+            self._note(row[0], at_peer=False)
+            self._name(row[0], None)
+        return Applied(_OK, row[1])
+
     def _apply(self, change: Change) -> Applied:
+        if change.kind is ChangeKind.SOFT_DELETE:
+            return self._release(change)
         if change.kind is not ChangeKind.MERGE:
             return super()._apply(change)
         row = self._row("name = ?", change.identifier) if change.identifier else None
