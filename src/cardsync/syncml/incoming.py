@@ -187,7 +187,9 @@ class Receiver:
             self.unfinished.append(before.name)
             return None
         is_anew = item.meta is not None and item.meta.size is not None
-        return None if is_anew or _is_size(before.size, data, form) else before
+        if _is_size(before.size, data, form):
+            is_anew |= not _is_size(before.size, before.data + data, before.form)
+        return None if is_anew else before
 
 
 def _unread(commands: Sequence[Command], atomic: int) -> Iterator[Received]:
