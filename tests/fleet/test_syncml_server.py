@@ -123,6 +123,25 @@ def test_user_by_obex(two: Two, scheme: auth.Scheme) -> None:
     assert "one" == (two.home / "s" / "a.txt").read_text()
 
 
+def test_database_that_cannot_be_used_now(caplog: pytest.LogCaptureFixture) -> None:
+    """503 with Retry-After, and one line in the log."""
+
+    def refuse(*_: object) -> Reply:
+        raise ConfigError("the disk is full")
+
+    server = HttpServer("127.0.0.1", 0, refuse)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    with HttpCarrier() as carrier, pytest.raises(CarrierError) as told:
+        carrier.exchange(server.url, codec.WBXML, b"x")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+    assert (503, 30) == (told.value.status, told.value.retry_after)
+    assert ["a message is refused: the disk is full"] == caplog.messages
+
+
 def test_mac_over_http(two: Two, caplog: pytest.LogCaptureFixture) -> None:
     """`x-syncml-hmac` with every message, the nonce kept for the next session; nothing is logged.
 

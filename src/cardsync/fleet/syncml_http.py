@@ -17,6 +17,7 @@ PATH = "/syncml"
 
 _CONNECTIONS = 64
 _SECONDS = 60.0  # of silence on a connection
+_AGAIN = "30"  # seconds after which a message that could not be served may come again
 _PIECE = 65536  # octets that are read at once
 _LINE, _FIELDS = 1024, 32  # octets of a line of a chunked body, lines behind its last chunk
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,6}")
@@ -113,6 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
             if mac is not None:
                 mac = mac.encode("latin-1").decode(errors="replace")
             reply = self.server.serve(body, kind, query, origin, mac)
+        except ConfigError as exc:  # the disk is full, or a database in use elsewhere
+            _LOG.warning("a message is refused: %s", exc)
+            self._answer(Reply(503, _TEXT, b"try again later\n"), **{"Retry-After": _AGAIN})
+            return
         except Exception:  # noqa: BLE001  # whatever it is, the peer gets an answer
             _LOG.exception("a message could not be served")
             reply = Reply(500, _TEXT, b"internal error\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Final
 
-from cardsync.errors import ConfigError
+from cardsync.errors import ConfigError, PeerError
 from cardsync.terminal.databases.collection import Collection
 
 _VERSION: Final = 1
@@ -64,6 +64,12 @@ _SCHEMA: Final = (
 )
 
 
+# What is noted here as done and may not be in the collection yet: `data`, NULL for a deletion, in
+# the place of what had the digest `before`, NULL for nothing.
+_PROMISES: Final = """CREATE TABLE IF NOT EXISTS promises (
+    name TEXT PRIMARY KEY, before BLOB, data BLOB)"""
+
+
 class Index:
     """The memory of one collection, in `home`; made anew if the collection is another one.
 
@@ -92,13 +98,26 @@ class Index:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do all that is within, or nothing; one within another is part of it."""
+        """Do all that is within, or nothing; one within another is part of it.
+
+        Raises `ConfigError` where the disk takes no more, or somebody else does not let us in.
+        """
+        try:
+            with self._transaction():
+                yield self.connection
+        except sqlite3.Error as exc:
+            raise ConfigError(
+                f"the memory in {self.home} cannot be used now: {exc}; nothing was changed"
+            ) from exc
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         with self._lock:
             if self._depth == 0:
                 self.connection.execute("BEGIN IMMEDIATE")
             self._depth += 1
             try:
-                yield self.connection
+                yield
             except BaseException:
                 self._depth -= 1
                 if self._depth == 0 and self.connection.in_transaction:
@@ -138,11 +157,76 @@ class Index:
         self.connection.execute("UPDATE counter SET serial = serial + ?", (count,))
         return self.serial()
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Change the collection and this memory of it together, or neither, whatever happens.
+
+        The memory is on the disk first, with what the collection shall be: `promise` says it.
+        """
+        with self._lock:
+            with self.collection.batch(), self.transaction():
+                yield
+            self._keep_promises()
+
+    def promise(self, name: str, data: bytes | None) -> None:
+        """Note what an item shall be, before its change is noted."""
+        self.connection.execute(
+            """INSERT INTO promises
+               VALUES (?1, (SELECT digest FROM items WHERE name = ?1 AND NOT deleted), ?2)
+               ON CONFLICT (name) DO UPDATE SET data = excluded.data""",
+            (name, data),
+        )
+
+    def _keep_promises(self) -> frozenset[str]:
+        """Do what was cut off by a crash; give the names of what cannot be done yet."""
+        if self._depth:
+            return frozenset()
+        rows = self.connection.execute("SELECT name, before, data FROM promises").fetchall()
+        kept = [name for name, before, data in rows if self._keep_promise(name, before, data)]
+        if kept:
+            with self.transaction() as connection:
+                connection.executemany("DELETE FROM promises WHERE name = ?", [(n,) for n in kept])
+        return frozenset(name for name, _, _ in rows) - frozenset(kept)
+
+    def _keep_promise(self, name: str, before: bytes | None, data: bytes | None) -> bool:
+        there = self.collection.read(name)
+        digest = None if there is None else sha256(there).digest()
+        try:
+            if digest == before and there != data:
+                if data is None:
+                    self.collection.remove(name)
+                else:
+                    self.collection.write(name, data)
+        except (PeerError, OSError):
+            return False
+        return True
+
     def scan(self) -> None:
-        """Note what the owner of the collection has changed."""
+        """Note what the owner of the collection has changed.
+
+        Raises `ConfigError` if another one lies in its place now, such as an empty folder where a
+        disk was mounted: else everything would be taken for deleted.
+        """
+        with self._lock:
+            self._check_identity()
+            self._scan(self._keep_promises())
+
+    def _check_identity(self) -> None:
+        try:
+            found = self.collection.identity().encode()
+        except OSError as exc:
+            raise ConfigError(f"the database of {self.home} is not there: {exc}") from exc
+        if found != self.recall("identity"):
+            raise ConfigError(
+                f"another database lies in the place of that of {self.home}; start again if that "
+                "is meant"
+            )
+
+    def _scan(self, owed: frozenset[str]) -> None:
         with self.transaction() as connection:
-            stamps = self.collection.stamps()
+            stamps = {n: stamp for n, stamp in self.collection.stamps().items() if n not in owed}
             known = connection.execute("SELECT name, stamp FROM items WHERE NOT deleted").fetchall()
+            known = [(name, stamp) for name, stamp in known if name not in owed]
             sure = {(name, stamp) for name, stamp in known if stamp}
             for name, stamp in sorted(stamps.items() - sure):
                 self._look(name, stamp)
@@ -199,7 +283,7 @@ class Index:
         connection = sqlite3.connect(
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {setting}")
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -207,6 +291,7 @@ class Index:
             for statement in _SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute(_PROMISES)
         connection.execute("COMMIT")
         if version not in {0, _VERSION}:
             connection.close()

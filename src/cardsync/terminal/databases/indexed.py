@@ -92,7 +92,7 @@ class IndexedDatastore:
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """Undo everything if the block fails."""
-        with self._index.transaction(), self._collection.batch():
+        with self._index.writing():
             yield
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
@@ -125,8 +125,8 @@ class IndexedDatastore:
     def prune(self) -> int:
         """Remove what the peer has not sent since `forget`, as it would; give how many."""
         self._index.scan()
-        with self._index.transaction() as connection, self._collection.batch():
-            left = connection.execute(
+        with self._index.writing():
+            left = self._index.connection.execute(
                 """SELECT item, seen.name FROM seen JOIN peers USING (peer) WHERE peer = ?
                    AND NOT deleted AND NOT at_peer AND last <= forgotten""",
                 (self._peer,),
@@ -212,6 +212,7 @@ class IndexedDatastore:
             return row[0], row[1], False
         name = row[1] if row else self._free(wanted, data)
         stamp = self._collection.write(name, data)
+        self._index.promise(name, data)
         kept = self._collection.read(name) if stamp else data
         item = self._index.note(name, stamp, data if kept is None else kept)
         return item, name, row is None or bool(row[3])
@@ -234,6 +235,7 @@ class IndexedDatastore:
 
     def _remove(self, item: int, name: str) -> None:
         self._collection.remove(name)
+        self._index.promise(name, None)
         self._index.bury(name)
         self._note(item, at_peer=False)
 

@@ -1,8 +1,12 @@
 """A collection in the role of the server: conflicts, the client's names, versions that lost."""
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
+from cardsync.errors import ConfigError
 from cardsync.syncml.datastore import Applied, Change, ChangeKind, Mapping, Rule
 from cardsync.terminal.databases.dates import newer
 from cardsync.terminal.databases.index import Index
@@ -52,14 +56,19 @@ class IndexedServer(IndexedDatastore):
             return [self._map(mapping) for mapping in mappings]
 
     def keep(self, losers: Sequence[Change]) -> None:
-        """Write the versions that lost a conflict into the folder `lost`, numbered."""
+        """Write the versions that lost a conflict into the folder `lost`, numbered, for good.
+
+        Raises `ConfigError` if they cannot be written: then nothing may take their places.
+        """
         home = self._index.home / "lost"
-        home.mkdir(exist_ok=True)
-        for loser in losers:
-            if loser.data is not None:
-                name = loser.identifier or self._collection.name(loser.peer or "", loser.data)
-                number = self._index.serial() + len(list(home.iterdir()))
-                (home / f"{number}.{name.replace('/', '_')}").write_bytes(loser.data)
+        try:
+            home.mkdir(exist_ok=True)
+            for loser in losers:
+                if loser.data is not None:
+                    name = loser.identifier or self._collection.name(loser.peer or "", loser.data)
+                    _write_new(home, self._index.serial(), name.replace("/", "_"), loser.data)
+        except OSError as exc:
+            raise ConfigError(f"{home}: what lost a conflict cannot be kept: {exc}") from exc
 
     def _meant(self, change: Change) -> Row | None:
         """Find the item of a change also by what is alike and not at the peer."""
@@ -142,6 +151,18 @@ class IndexedServer(IndexedDatastore):
         name = row[1] if row else self._free("", change.data or b"")
         data = change.data or b""
         stamp = self._collection.write(name, data)
+        self._index.promise(name, data)
         item = self._index.note(name, stamp, data)
         self._place(item, change.peer)
         return Applied(_OK, name)
+
+
+def _write_new(home: Path, number: int, name: str, data: bytes) -> None:
+    """Write a file under the first number from this one on that is free."""
+    while True:
+        with suppress(FileExistsError), (home / f"{number}.{name}").open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            return
+        number += 1

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+=, -]{0,99}")
 
 _SETTLED_NANOSECONDS: Final = 100_000_000
 """A file as young as this may change once more without its stamp showing it."""
+
+_PART: Final = re.compile(r"\.[0-9a-f]{12}\.part")
+_LEFT_OVER: Final = 86_400  # seconds
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DEVICE_FULL, _FAILED = 420, 510
@@ -39,6 +43,14 @@ _TYPES: Final = {
 _LOOKED_AT: Final = 2048  # octets of an item, from its beginning, that tell its type
 
 
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """What a file shall be, None for none, and what it was."""
+
+    part: Path | None
+    before: bytes | None
+
+
 class Folder:
     """The files of a folder, made if it is not there; raises `ConfigError` if it cannot be used."""
 
@@ -46,10 +58,10 @@ class Folder:
         self.content_type = content_type
         self.content_version = content_version
         self._path = path
-        self._before: dict[str, bytes | None] | None = None  # what a batch has changed
+        self._staged: dict[str, _Staged] | None = None  # what a batch shall change at its end
         try:
             path.mkdir(parents=True, exist_ok=True)
-            next(path.iterdir(), None)
+            self._sweep()
         except FileExistsError as exc:
             raise ConfigError(f"{path} is a file; a folder is expected") from exc
         except OSError as exc:
@@ -69,20 +81,24 @@ class Folder:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Put back what was replaced or removed within, if an exception leaves it."""
-        if self._before is not None:
+        """Put files aside until the end, then in their places, each on the disk; or not at all."""
+        if self._staged is not None:
             yield
             return
-        self._before = {}
+        staged = self._staged = {}
         try:
             yield
-        except BaseException:
-            before, self._before = self._before, None
-            for name, data in before.items():
-                self._restore(name, data)
-            raise
+            self._staged = None
+            for name, one in staged.items():
+                if self.read(name) == one.before:  # else its owner was here just now: it is his
+                    self._place(name, one.part)
+            if staged:
+                sync_folder(self._path)
         finally:
-            self._before = None
+            self._staged = None
+            for one in staged.values():
+                if one.part is not None:
+                    one.part.unlink(missing_ok=True)
 
     def stamps(self) -> Mapping[str, str]:
         """Give what the file system tells of each file, unless it is too young to be sure."""
@@ -91,43 +107,49 @@ class Folder:
         for entry in self._files():
             with suppress(FileNotFoundError):  # removed while we look
                 found[entry.name] = _stamp(entry.stat(), now)
+        for name, one in (self._staged or {}).items():
+            found.pop(name, None)
+            if one.part is not None:
+                found[name] = ""
         return found
 
     def read(self, name: str) -> bytes | None:
         """Read a file."""
+        one = self._staged.get(name) if self._staged else None
+        if one is not None and one.part is None:
+            return None
         try:
-            return (self._path / name).read_bytes()
+            return (one.part if one and one.part else self._path / name).read_bytes()
         except (FileNotFoundError, IsADirectoryError, PermissionError):
             return None
 
     def write(self, name: str, data: bytes) -> str:
-        """Put a file into the place of the old one."""
-        self._remember(name)
-        beside = self._path / f".{secrets.token_hex(6)}.part"
-        try:
+        """Put a file into the place of the old one; its stamp is known when it has aged."""
+        with self.batch():
+            part = self._path / f".{secrets.token_hex(6)}.part"
             try:
-                beside.write_bytes(data)
-                beside.replace(self._path / name)
-                return _stamp((self._path / name).stat(), time.time_ns())
-            except OSError:
-                beside.unlink(missing_ok=True)
-                raise
-        except OSError as exc:
-            answer = _DEVICE_FULL if exc.errno in _FULL else _FAILED
-            raise PeerError(f"file {name}: {exc.strerror}", answer=answer) from exc
+                _write_durably(part, data)
+                if (self._path / name).is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            except OSError as exc:
+                part.unlink(missing_ok=True)
+                answer = _DEVICE_FULL if exc.errno in _FULL else _FAILED
+                raise PeerError(f"file {name}: {exc.strerror}", answer=answer) from exc
+            self._stage(name, part)
+        return ""
 
     def name(self, wanted: str, data: bytes) -> str:
         """Give the peer's name if it makes a good file name that is free, else another one."""
         del data
         free = wanted if _NAME.fullmatch(wanted) else secrets.token_hex(6)
-        while (self._path / free).exists():
+        while (self._path / free).exists() or free in (self._staged or ()):
             free = secrets.token_hex(6)
         return free
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        self._remember(name)
-        (self._path / name).unlink(missing_ok=True)
+        with self.batch():
+            self._stage(name, None)
 
     def type_of(self, data: bytes) -> str | None:
         """Tell the type by the beginning of the content."""
@@ -149,15 +171,26 @@ class Folder:
         """Merge what differs in the ends of its lines alone; a file has no fields that we know."""
         return theirs if _lines(ours) == _lines(theirs) else None
 
-    def _remember(self, name: str) -> None:
-        if self._before is not None and name not in self._before:
-            self._before[name] = self.read(name)
+    def _stage(self, name: str, part: Path | None) -> None:
+        """Note what a file shall be at the end of the batch."""
+        staged = self._staged if self._staged is not None else {}
+        old = staged.get(name)
+        if old is not None and old.part is not None:
+            old.part.unlink(missing_ok=True)
+        staged[name] = _Staged(part, old.before if old else self.read(name))
 
-    def _restore(self, name: str, data: bytes | None) -> None:
-        if data is None:
-            self.remove(name)
+    def _place(self, name: str, part: Path | None) -> None:
+        if part is None:
+            (self._path / name).unlink(missing_ok=True)
         else:
-            self.write(name, data)
+            part.replace(self._path / name)
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed had put aside; what is young may be in use."""
+        for path in self._path.iterdir():
+            with suppress(OSError):
+                if _PART.fullmatch(path.name) and time.time() - path.stat().st_mtime > _LEFT_OVER:
+                    path.unlink()
 
     def _files(self) -> Iterator["os.DirEntry[str]"]:
         with os.scandir(self._path) as entries:
@@ -165,6 +198,22 @@ class Folder:
                 hidden = entry.name.startswith(".") or not entry.name.isprintable()
                 if not hidden and _is_file(entry):
                     yield entry
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on the disk."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _is_file(entry: "os.DirEntry[str]") -> bool:
@@ -183,6 +232,6 @@ def _lines(data: bytes) -> bytes:
 
 
 def _stamp(found: os.stat_result, now: int) -> str:
-    if now - found.st_mtime_ns < _SETTLED_NANOSECONDS:
+    if now - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED_NANOSECONDS:
         return ""
     return f"{found.st_mtime_ns}.{found.st_ctime_ns}.{found.st_size}.{found.st_ino}"
