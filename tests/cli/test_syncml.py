@@ -30,9 +30,17 @@ from cardsync.syncml.elements import (
     Results,
     Status,
     Sync,
+    Unread,
     Version,
 )
-from cardsync.syncml.events import Authenticated, DatabaseResult, Event, Finished, SessionResult
+from cardsync.syncml.events import (
+    Authenticated,
+    DatabaseResult,
+    Event,
+    Finished,
+    NotRead,
+    SessionResult,
+)
 from cardsync.terminal.databases.sources import Source, open_source
 from syncml_messages import everything
 
@@ -482,6 +490,10 @@ def test_complaints() -> None:
     bad = DatabaseResult("cards", 413, kind, kind, failed=2)
     events: list[Event] = [Authenticated("u"), Finished(SessionResult(413, (fine, bad)))]
 
+    unread = NotRead(Unread(3, "Put", 400, "DevID is missing in Put/Item/Data at offset 99"))
+    assert [
+        "phone: Put refused, 400 bad request: DevID is missing in Put/Item/Data at offset 99"
+    ] == list(complaints("phone", [unread]))
     (line,) = complaints("phone\n1", events)
     assert line.startswith("phone\\n1: cards: two-way: sent 0 added")
     assert line.endswith("; 2 failed; 413 request entity too large")

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from cardsync.errors import PeerError
 from cardsync.syncml import codec, fields, filters, properties, record
 from cardsync.syncml.client import ClientConfig
 from cardsync.syncml.datastore import ANY_TYPE, Rule
@@ -27,6 +26,7 @@ from cardsync.syncml.elements import (
     Replace,
     Sync,
     SyncHdr,
+    Unread,
 )
 from cardsync.syncml.filters import Wanted
 from cardsync.syncml.memory import MemoryClientDatastore, MemoryServerDatastore
@@ -120,7 +120,7 @@ def test_octets_of_a_filter(content_type: str) -> None:
 
 
 def test_document_that_cannot_be_read() -> None:
-    """The message is refused, as with device information. Representation Protocol 1.2, 400."""
+    """The Alert is refused, as with device information. Representation Protocol 1.2, 400."""
     octets = codec.encode(
         Message(
             SyncHdr("1", 1, Location("http://a.example/"), Location("IMEI:1")),
@@ -129,8 +129,10 @@ def test_document_that_cannot_be_read() -> None:
         codec.WBXML,
     )
 
-    with pytest.raises(PeerError, match="device information"):
-        codec.decode(octets, codec.WBXML)
+    (unread,) = codec.decode(octets, codec.WBXML).commands
+    assert isinstance(unread, Unread)
+    assert ("Alert", 400) == (unread.name, unread.code)
+    assert "device information" in unread.reason
 
 
 # --- sessions ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pytest
 
 from cardsync.syncml import tree, xml
-from cardsync.syncml.elements import Alert, Location, Message, SyncHdr, Version
+from cardsync.syncml.elements import Alert, Location, Message, SyncHdr, Unread, Version
 
 HEADER = {
     "VerDTD": "1.2",
@@ -29,7 +29,13 @@ def _refusal(octets: bytes) -> tree.MalformedMessage:
     return caught.value
 
 
-@pytest.mark.parametrize("name", list(HEADER))
+def _unread(octets: bytes) -> Unread:
+    (command,) = xml.decode(octets).commands
+    assert isinstance(command, Unread)
+    return command
+
+
+@pytest.mark.parametrize("name", ["SessionID", "MsgID", "Target", "Source"])
 def test_header_is_whole(name: str) -> None:
     """Each part must be there; without it nobody knows whom to answer."""
     refusal = _refusal(_document("", **{name: ""}))
@@ -43,7 +49,8 @@ def test_header_is_whole(name: str) -> None:
     [
         ("1.3", "SyncML/1.3", 505, "VerDTD"),
         ("1.2", "DM/1.2", 513, "VerProto"),
-        ("1.1", "SyncML/1.2", 513, "VerProto"),
+        ("", "SyncML/2.0", 513, "VerProto"),
+        ("2.0", "", 505, "VerDTD"),
     ],
 )
 def test_versions_not_supported(dtd: str, protocol: str, answer: int, where: str) -> None:
@@ -70,17 +77,30 @@ def test_versions(version: Version) -> None:
     ("body", "path"),
     [
         ("<Add><Item/></Add>", "Add"),
-        ("<Add><CmdID>1</CmdID></Add>", "Add"),
         ("<Add><CmdID>x</CmdID><Item/></Add>", "Add/CmdID"),
         ("<Add><CmdID>-1</CmdID><Item/></Add>", "Add/CmdID"),
         ("<Add><CmdID>\u0661</CmdID><Item/></Add>", "Add/CmdID"),
         ("<Add><CmdID>18446744073709551616</CmdID><Item/></Add>", "Add/CmdID"),
+    ],
+)
+def test_commands_have_numbers(body: str, path: str) -> None:
+    """What has none cannot be answered; the message is refused, with the header for the status."""
+    refusal = _refusal(_document(body))
+
+    assert ("SyncML", "SyncBody", *path.split("/")) == refusal.path
+    assert tree.BAD_FORMAT == refusal.answer
+    assert refusal.header is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ("<Add><CmdID>1</CmdID></Add>", "Add"),
         ("<Add><CmdID>1</CmdID><CmdID>1</CmdID><Item/></Add>", "Add/CmdID"),
         ("<Get><CmdID>1</CmdID></Get>", "Get"),
         ("<Put><CmdID>1</CmdID></Put>", "Put"),
         ("<Alert><CmdID>1</CmdID><Data>slow</Data></Alert>", "Alert/Data"),
         ("<Alert><CmdID>1</CmdID><Item><Target/></Item></Alert>", "Alert/Item/Target"),
-        ("<Status><CmdID>1</CmdID><MsgRef>1</MsgRef></Status>", "Status"),
         ("<Map><CmdID>1</CmdID><Target><LocURI/></Target></Map>", "Map"),
         ("<Sync><CmdID>1</CmdID><Sync/></Sync>", "Sync/Sync"),
         (
@@ -91,21 +111,30 @@ def test_versions(version: Version) -> None:
     ],
 )
 def test_commands_are_whole(body: str, path: str) -> None:
-    """What is missing, doubled or no number is refused, with the header for the status."""
-    refusal = _refusal(_document(body))
+    """What is missing, doubled or no number costs this command: 400, with where it is."""
+    name = path.partition("/")[0]
+    unread = _unread(_document(body))
 
-    assert ("SyncML", "SyncBody", *path.split("/")) == refusal.path
-    assert tree.BAD_FORMAT == refusal.answer
-    assert refusal.header is not None
+    assert (1, name, tree.BAD_FORMAT, False) == (
+        unread.cmd_id, unread.name, unread.code, unread.no_resp,
+    )  # fmt: skip
+    assert f" in {path} at offset " in unread.reason
+
+
+def test_status_that_says_nothing() -> None:
+    """It is never answered, not even where it has no number."""
+    unread = _unread(_document("<Status><MsgRef>1</MsgRef></Status>"))
+
+    assert ("Status", True) == (unread.name, unread.no_resp)
 
 
 def test_filter_of_one_item() -> None:
     """A filter asks one question. Clause 6.1.11."""
     asked = "<Target><LocURI/><Filter><Field><Item/>%s</Field></Filter></Target>"
     body = f"<Sync><CmdID>1</CmdID>{asked}</Sync>"
-    refusal = _refusal(_document(body % "<Item/>"))
+    unread = _unread(_document(body % "<Item/>"))
 
-    assert ("Sync", "Target", "Filter", "Field") == refusal.path[2:]
+    assert "more than one Item in Sync/Target/Filter/Field" in unread.reason
     assert xml.decode(_document(body % "")).commands
 
 

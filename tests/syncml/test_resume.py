@@ -246,7 +246,7 @@ def test_what_failed_is_not_resumed() -> None:
     octets = session.data_to_send()
     assert octets
     session.receive_data(pair.server.post(octets))
-    session._replicas[0]._fail(415, 1)
+    session._replicas[0].miss(415, 1)
 
     assert (None,) == session.interrupted
 

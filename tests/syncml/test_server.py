@@ -202,11 +202,15 @@ def test_no_credentials_and_wrong_ones() -> None:
 
 
 def test_unknown_scheme() -> None:
-    """406 for a scheme that is not ours."""
+    """401 and what is wanted, for a scheme that is not ours; nothing, where nothing is wanted."""
     wire = Wire()
-
     cred = Cred(b"QQ==", Meta(type="syncml:auth-mac"))
-    assert [("SyncHdr", 406), ("Alert", 406)] == wire.send(alert(1, 203), cred=cred)
+    assert [("SyncHdr", 200), ("Alert", 200)] == wire.send(alert(1, 203), cred=cred)
+
+    wire = Wire()
+    wire.server.authenticate = lambda _proof, _device: AuthResult(False, "", Challenge(Scheme.MD5))
+    assert [("SyncHdr", 401), ("Alert", 401)] == wire.send(alert(1, 203), cred=cred)
+    assert wire.statuses()[0].chal
 
 
 def test_message_out_of_turn() -> None:

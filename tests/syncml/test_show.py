@@ -67,5 +67,5 @@ def test_device_information_alone(kind: str) -> None:
 
 def test_the_first_reason_is_told() -> None:
     """Of octets that are neither it is said why they are no message."""
-    with pytest.raises(PeerError, match="public identifier"):
+    with pytest.raises(PeerError, match="no SyncML"):
         show.tree(bytes.fromhex("02 05 6A 00 45 01"))

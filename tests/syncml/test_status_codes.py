@@ -15,7 +15,6 @@ from cardsync.syncml.elements import (
     Atomic,
     Command,
     Copy,
-    Cred,
     Delete,
     Item,
     Location,
@@ -232,10 +231,3 @@ def test_what_counts_as_done() -> None:
     assert {200, 201, 208, 213, 418, 419} == {
         code for code in (200, 201, 208, 213, 214, 215, 216, 404, 418, 419, 500) if succeeded(code)
     }
-
-
-def test_credentials_of_an_unknown_scheme() -> None:
-    """406 for the header: not one of ours."""
-    shown = Cred(b"dTpw", Meta(format="b64", type="syncml:auth-x"))
-
-    assert [406, 406] == of(Wire().send(alert(1, 203), cred=shown))

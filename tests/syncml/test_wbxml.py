@@ -19,6 +19,7 @@ from cardsync.syncml.elements import (
     Meta,
     Put,
     SyncHdr,
+    Unread,
     Version,
 )
 from syncml_messages import WRITABLE, Strategies, device, everything, header
@@ -76,12 +77,14 @@ def test_header(version: Version, start: str) -> None:
         "01 9F 53 6A 00",
         "02 9F 51 6A 00",  # 0x0FD1, SyncML 1.0
         "02 01 6A 00",  # unknown
+        "02 A4 03 6A 00",  # of device information
+        "02 00 01 6A 03 61 00 62",  # "b"
         "02 A4 01 03 00",  # US-ASCII
         "03 00 02 6A 20 61 00" + b"-//SYNCML//DTD SYNCML 1.2//EN\0".hex(),
     ],
 )
 def test_header_other_forms(start: str) -> None:
-    """Any version from 1.1 on, an identifier anywhere in the string table, in capitals too."""
+    """Any version from 1.1 on; the root tells the document, whatever its identifier is."""
     assert Message(SHORT) == _body("", bytes.fromhex(start))
 
 
@@ -89,16 +92,14 @@ def test_header_other_forms(start: str) -> None:
     ("start", "answer"),
     [
         ("00 A4 01 6A 00", 415),  # WBXML 1.0
-        ("02 A4 03 6A 00", 415),  # device information
         ("02 A4 01 87 68 00", 415),  # UCS-2
-        ("02 00 01 6A 03 61 00 62", 415),
         ("02 00 09 6A 03 61 00 62", 400),
         ("02 9F FF FF FF FF 7F 6A 00", 400),
         ("02 A4 01 6A 8F FF FF FF 7F", 400),
     ],
 )
 def test_header_refused(start: str, answer: int) -> None:
-    """Another document, a foreign character set, a number that is too long."""
+    """Another version, a foreign character set, a number that is too long."""
     assert answer == _refusal(bytes.fromhex(start) + HEADER + ENDS).answer
 
 
@@ -163,14 +164,25 @@ def test_device_information_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b"rubbish", b"<DevInf/>", b"<Item/>", b"\x02\xa4\x03\x6a\x00\x0a"]
+    ("document", "code"),
+    [
+        (b"rubbish", 415),
+        (b"<DevInf/>", 400),
+        (b"<Item/>", 400),
+        (b"\x02\xa4\x03\x6a\x00\x0a", 400),
+        (b"\x02\xa4\x03\x6a\x00\x0b", 400),
+    ],
 )
-def test_device_information_refused(document: bytes) -> None:
-    """The message is refused, at the data."""
+def test_device_information_refused(document: bytes, code: int) -> None:
+    """It costs the Put, not the message."""
     meta = Meta(type="application/vnd.syncml-devinf+wbxml")
-    refusal = _refusal(wbxml.encode(Message(SHORT, (Put(1, (Item(data=document),), meta),))))
+    put = Put(1, (Item(data=document),), meta)
+    unread, alert = wbxml.decode(wbxml.encode(Message(SHORT, (put, Alert(2))))).commands
 
-    assert ("SyncML", "SyncBody", "Put", "Item", "Data") == refusal.path
+    assert isinstance(unread, Unread)
+    assert (1, "Put", code) == (unread.cmd_id, unread.name, unread.code)
+    assert " in Put/Item/Data at offset " in unread.reason
+    assert Alert(2) == alert
 
 
 def test_device_information_of_unknown_version() -> None:
@@ -240,10 +252,12 @@ def test_character_set_refused() -> None:
     ascii_start = bytes.fromhex("02 A4 01 03 00")
     body = bytes.fromhex("46 4B 03 31 00 01 54 6E 57 03 E5 00 01 01 01 01")
 
-    for start in (ascii_start, USUAL):
-        assert ("SyncML", "SyncBody", "Alert", "Item", "Target", "LocURI") == (
-            _refusal(start + HEADER + body + ENDS).path
-        )
+    assert ("SyncML", "SyncBody", "Alert", "Item", "Target", "LocURI") == (
+        _refusal(ascii_start + HEADER + body + ENDS).path
+    )
+    (unread,) = wbxml.decode(USUAL + HEADER + body + ENDS).commands
+    assert isinstance(unread, Unread)
+    assert " in Alert/Item/Target/LocURI " in unread.reason
 
 
 def test_unknown_elements() -> None:
@@ -287,7 +301,6 @@ def test_attributes_and_instructions() -> None:
         "46 4B 40 61 00 01 01",  # extension with a string
         "46 4B C3 8F FF FF FF 7F 01 01",  # more octets than there are
         "46 4B 03 31",  # no end of the string
-        "46 4F 7D 01 01 01",  # an unknown element where data is expected
     ],
 )
 def test_body_refused(tokens: str) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from cardsync.errors import PeerError
 from cardsync.syncml.auth import AsksForLess, Unproved
-from cardsync.syncml.events import DatabaseResult, Event, Finished, SessionResult
+from cardsync.syncml.events import DatabaseResult, Event, Finished, NotRead, SessionResult
 from cardsync.syncml.status import StatusCode, words
 
 _HINTS: Final = {
@@ -60,6 +60,11 @@ def hints(result: SessionResult, user: str | None) -> Iterable[str]:
 def complaints(device: str, events: Sequence[Event]) -> Iterable[str]:
     """Say what failed in sessions with a device, a line each; its names cannot break a line."""
     for event in events:
+        if isinstance(event, NotRead):
+            unread = event.command
+            yield repr(f"{device}: {unread.name} refused, {words(unread.code)}: {unread.reason}")[
+                1:-1
+            ]
         for each in event.result.databases if isinstance(event, Finished) else ():
             if each.status != StatusCode.OK:
                 yield repr(f"{device}: {_line(each)}")[1:-1]

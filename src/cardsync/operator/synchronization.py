@@ -13,6 +13,7 @@ gets the reply that was kept. Who is on the other side is shown by
 
 import base64
 import binascii
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from cardsync.operator.store.sessions import Session
 from cardsync.syncml import auth, codec, filters, record, server
 from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
 from cardsync.syncml.elements import Alert, Message, SyncHdr
-from cardsync.syncml.events import Finished, PeerDescribed
+from cardsync.syncml.events import Finished, NotRead, PeerDescribed
 from cardsync.syncml.identity import mac
 from cardsync.syncml.state import ServerState, fingerprint
 
@@ -315,6 +316,8 @@ class _Exchange:
         for event in response.events:
             if isinstance(event, PeerDescribed):
                 devices.describe(self._connection, self._device, event.devinf)
+            elif isinstance(event, NotRead):
+                logging.getLogger(__name__).warning("%r: %s", self._name, event.command)
             elif isinstance(event, Finished):
                 finished = True
                 if self._iccid is not None:
@@ -362,7 +365,6 @@ def _card_password(proof: auth.Proof, device: str) -> bytes | None:
     """Give what was shown as the password of the device itself; None if a user showed it.
 
     A digest is always that of a user.
-
     The name of a device has a colon in it, at which the pair was parted too early.
     """
     if proof.scheme is not auth.Scheme.BASIC:

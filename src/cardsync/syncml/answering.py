@@ -25,6 +25,8 @@ from cardsync.syncml.elements import (
     Status,
     Sync,
     SyncHdr,
+    Unread,
+    name_of,
 )
 from cardsync.syncml.elements import Sequence as Ordered
 from cardsync.syncml.incoming import Received
@@ -95,23 +97,23 @@ def answers(
     """
     codes: dict[int, list[tuple[Item, int]]] = {}
     for received, code in outcomes:
-        codes.setdefault(received.command.cmd_id, []).append((received.item, code))
+        codes.setdefault(id(received.command), []).append((received.item, code))
     yield from _answers(commands, codes, isinstance(store, Transactional), message, refs=refs)
 
 
 _Codes = Mapping[int, Sequence[tuple[Item, int]]]
-"""The items of each command, with their statuses."""
+"""The items of each command, by its `id`, with their statuses: some peers number twice alike."""
 
 
 def _answers(
     commands: Sequence[Command], codes: _Codes, can_undo: bool, message: int, *, refs: bool
 ) -> Iterator[Status]:
     for command in commands:
-        code = StatusCode.NOT_SUPPORTED
+        code = command.code if isinstance(command, Unread) else StatusCode.NOT_SUPPORTED
         silent = getattr(command, "no_resp", False)
         if isinstance(command, Add | Replace | Delete):
             if not silent:
-                yield from _answer(command, codes.get(command.cmd_id, ()), message, refs=refs)
+                yield from _answer(command, codes.get(id(command), ()), message, refs=refs)
             continue
         if isinstance(command, Ordered):
             code = StatusCode.OK
@@ -130,8 +132,8 @@ def _is_done(commands: Sequence[Command], codes: _Codes) -> bool:
         _is_done(command.commands, codes)
         if isinstance(command, Ordered)
         else isinstance(command, Add | Replace | Delete)
-        and command.cmd_id in codes
-        and all(succeeded(code) for _, code in codes.get(command.cmd_id, ()))
+        and id(command) in codes
+        and all(succeeded(code) for _, code in codes[id(command)])
         for command in commands
     )
 
@@ -146,8 +148,7 @@ def received(header: SyncHdr, code: int, chal: Chal | None = None, *, refs: bool
 def refuse(command: Command, code: int, message: int, *, refs: bool = False) -> Status:
     """Answer a whole command; `refs` puts in the names of what it was about."""
     targets, sources = _named(command) if refs else ((), ())
-    name = type(command).__name__
-    return Status(0, message, command.cmd_id, name, code, targets, sources)
+    return Status(0, message, command.cmd_id, name_of(command), code, targets, sources)
 
 
 def _named(command: Command) -> tuple[tuple[str, ...], tuple[str, ...]]:

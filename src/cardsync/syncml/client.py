@@ -40,10 +40,12 @@ from cardsync.syncml.elements import (
     Results,
     Status,
     Sync,
+    Unread,
 )
 from cardsync.syncml.events import (
     Event,
     Finished,
+    NotRead,
     PeerDescribed,
     SessionResult,
     SyncTypeChanged,
@@ -149,10 +151,9 @@ class ClientSession:
     # --- what the server says ---------------------------------------------------------------
 
     def _take(self, message: Message, beside: Proof | None) -> None:
-        refused = self._line.take(message)
+        refused, begins = self._line.take(message), self._phase is _Phase.INITIALIZATION
         if self._trips > MAX_ROUND_TRIPS:
             raise PeerError("a server that never ends", answer=StatusCode.BAD_REQUEST)
-        begins = self._phase is _Phase.INITIALIZATION
         if refused and begins and self._line.try_again(refused):
             self._initialize()
             return
@@ -181,16 +182,16 @@ class ClientSession:
                 self._on_alert(message, command)
             case Sync():
                 self._on_sync(message, command)
-            case Put() | Results():
+            case Put() | Results() | Get():
                 self._on_devinf(message, command)
-            case Get():
-                self._on_get(message, command)
+            case Unread():
+                self._on_unread(message, command)
             case _:
                 self._owe(message, command, StatusCode.NOT_SUPPORTED)
 
     def _on_status(self, status: Status) -> None:
         alerted = self._alerts.get((status.msg_ref, status.cmd_ref))
-        if status.cmd == "Alert" and alerted:
+        if status.cmd_ref and alerted:
             alerted.on_alert_status(status)
             return
         for each in self._replicas:
@@ -237,25 +238,25 @@ class ClientSession:
                 self._owe(message, command, code)
             return
         outcomes, unfinished = replica.apply(sync)
+        self._events += map(NotRead, replica.unread)
         if outcomes:
             self._events.append(replica.applied())
         msg_id, refs = message.header.msg_id, self._config.plain
         self._owed.extend(answers(sync.commands, outcomes, replica.store, msg_id, refs=refs))
         self._owed.extend(map(unfinished_object, unfinished))
 
-    def _on_devinf(self, message: Message, command: Put | Results) -> None:
-        devinf = description.told(command)
-        if devinf is not None:
-            self._events.append(PeerDescribed(devinf))
-        self._owe(message, command, StatusCode.OK)
+    def _on_devinf(self, message: Message, command: Put | Results | Get) -> None:
+        header, ours, form = message.header, self._config.devinf, self._config.content_type
+        code, theirs, results = description.exchange(command, ours, header, form)
+        self._events += [PeerDescribed(theirs)] if theirs else []
+        self._owe(message, command, code)
+        self._owed += [results] if results else []
 
-    def _on_get(self, message: Message, command: Get) -> None:
-        """Give our device information; there is nothing else to get."""
-        config = self._config
-        results = description.answer(command, config.devinf, message.header, config.content_type)
-        self._owe(message, command, StatusCode.OK if results else StatusCode.NOT_FOUND)
-        if results:
-            self._owed.append(results)
+    def _on_unread(self, message: Message, command: Unread) -> None:
+        self._events.append(NotRead(command))
+        for replica in self._living() if command.name == "Sync" else ():
+            replica.miss(command.code)  # it may have been that of any database
+        self._owe(message, command, command.code)
 
     # --- what we say ------------------------------------------------------------------------
 
@@ -281,6 +282,7 @@ class ClientSession:
 
     def _advance(self, *, final: bool) -> None:
         """Move on after a message of the server; see the table at the top."""
+        waits = any(replica.waits for replica in self._living())
         if self._phase is _Phase.SUSPENDING:
             self._finish(StatusCode.CANCELLED)
         elif self._suspending:
@@ -291,7 +293,7 @@ class ClientSession:
             self._send_changes()
         elif self._phase is _Phase.RECEIVING and final:
             self._end_receiving()
-        elif self._phase is _Phase.MAPPING and not self._owes() and (final or not self._waits()):
+        elif self._phase is _Phase.MAPPING and not self._owes() and (final or not waits):
             self._finish(StatusCode.OK)
         else:
             self._answer(final=self._phase is _Phase.MAPPING)
@@ -387,10 +389,6 @@ class ClientSession:
         """Say whether there is anything that the server waits for: a header answered is nothing."""
         maps = any(replica.has_maps for replica in self._living())
         return maps or any(not isinstance(e, Status) or e.cmd_ref for e in self._owed)
-
-    def _waits(self) -> bool:
-        """Say whether the server has yet to answer something."""
-        return any(replica.waits for replica in self._living())
 
     def _named(self, ours: Location | None, theirs: Location | None) -> Replica | None:
         named = (each for each in self._living() if each.is_named(ours, theirs))

@@ -19,6 +19,7 @@ from cardsync.syncml.elements import (
     Version,
 )
 from cardsync.syncml.letter import Letter
+from cardsync.syncml.status import StatusCode
 
 
 def ask(version: Version, content_type: str) -> Get:
@@ -51,8 +52,17 @@ def answer(get: Get, devinf: DevInf | None, header: SyncHdr, content_type: str) 
     )
 
 
-def told(command: Put | Results) -> DevInf | None:
-    """Take the peer's device information; None if the command has something else."""
+def exchange(
+    command: Put | Results | Get, devinf: DevInf | None, header: SyncHdr, content_type: str
+) -> tuple[StatusCode, DevInf | None, Results | None]:
+    """Serve a command: its status, the peer's device information, ours; there is nothing else."""
+    if not isinstance(command, Get):
+        return StatusCode.OK, _told(command), None
+    results = answer(command, devinf, header, content_type)
+    return (StatusCode.OK if results else StatusCode.NOT_FOUND), None, results
+
+
+def _told(command: Put | Results) -> DevInf | None:
     return next((item.data for item in command.items if isinstance(item.data, DevInf)), None)
 
 

@@ -356,10 +356,30 @@ class Sequence:
     no_resp: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A command of a peer that does not say what it must, and is refused by itself.
+
+    `name` is its element, `code` the Status that it is owed, `reason` what is wrong and where,
+    without what it holds.
+    """
+
+    cmd_id: int
+    name: str
+    code: int
+    reason: str
+    no_resp: bool = False
+
+
 Command = (
     Add | Replace | Delete | Copy | Move | Alert | Status | Get | Put | Results
-    | Map | Exec | Search | Sync | Atomic | Sequence
+    | Map | Exec | Search | Sync | Atomic | Sequence | Unread
 )  # fmt: skip
+
+
+def name_of(command: Command) -> str:
+    """Give the name of a command's element."""
+    return command.name if isinstance(command, Unread) else type(command).__name__
 
 
 @_value

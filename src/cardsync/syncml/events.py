@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cardsync.errors import PeerError
 from cardsync.syncml.datastore import ChangeKind
 from cardsync.syncml.devinf import DevInf
-from cardsync.syncml.elements import AlertCode
+from cardsync.syncml.elements import AlertCode, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +116,11 @@ class Finished:
     result: SessionResult
 
 
-Event = Authenticated | PeerDescribed | SyncTypeChanged | Applied | Finished
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """A command of the peer could not be read and was refused; the rest of its message was not."""
+
+    command: Unread
+
+
+Event = NotRead | Authenticated | PeerDescribed | SyncTypeChanged | Applied | Finished

@@ -13,14 +13,7 @@ from typing import Final
 from cardsync.syncml import fields
 from cardsync.syncml.codec import media_type
 from cardsync.syncml.datastore import ANY_TYPE, Change, ChangeKind
-from cardsync.syncml.elements import (
-    Add,
-    Atomic,
-    Command,
-    Delete,
-    Item,
-    Replace,
-)
+from cardsync.syncml.elements import Add, Atomic, Command, Delete, Item, Replace, Unread
 from cardsync.syncml.elements import Sequence as Ordered
 from cardsync.syncml.status import StatusCode
 
@@ -95,6 +88,7 @@ class Receiver:
         self._soft = soft
         self.chunk = chunk
         self.unfinished: list[str] = []
+        self.unread: list[Unread] = []
 
     def read(self, commands: Sequence[Command], atomic: int = 0) -> Iterator[Received]:
         """Give every item of the commands that we serve, in order."""
@@ -105,6 +99,8 @@ class Receiver:
                         yield self._read(command, item, atomic)
                 case Ordered():
                     yield from self.read(command.commands, atomic)
+                case Unread():
+                    self.unread.append(command)
                 case Atomic() if not atomic and _is_whole(command.commands):
                     yield from self.read(command.commands, command.cmd_id)
                 case Atomic():

@@ -79,7 +79,7 @@ def documents(node: Node, outer: Meta | None, nested: Nested) -> tuple[Item, ...
 
 
 def _is_device(media_type: str | None) -> bool:
-    return media_type is not None and media_type.startswith(_DEVICE_TYPE)
+    return (media_type or "").strip().lower().startswith(_DEVICE_TYPE)
 
 
 def _document(node: Node, octets: bytes, nested: Nested, read: Callable[[Node], _Read]) -> _Read:
@@ -116,8 +116,9 @@ def _data(node: Node) -> Data:
         return device.read(first)
     if first.name in _FIELDS:
         return device.read_fields(node)
-    if first.name not in METINF_CHILDREN:
-        raise Unreadable(first, "neither meta-information nor device information")
+    for child in node.children:
+        if child.name not in METINF_CHILDREN:  # what we dropped would be lost content
+            raise Unreadable(child, "neither meta-information nor device information")
     return _meta_fields(node)
 
 
@@ -127,8 +128,9 @@ def location(node: Node, nested: Nested | None = None) -> Location:
         return Location(text(node.children[0]))
     parts = once(node)
     found = parts.get("Filter")
+    named = parts.get("LocURI") or required(node, parts, "LocName")  # some have only that
     return Location(
-        text(required(node, parts, "LocURI")),
+        text(named),
         optional_text(parts, "LocName"),
         None if found is None else _filter(found, nested),
     )

@@ -1,11 +1,12 @@
 """A tree of nodes to a message; what is missing, doubled or no number is refused.
 
 Representation Protocol 1.2 clause 6. The order of elements is not looked at, and what stands
-where it has no meaning is passed over.
+where it has no meaning is passed over. A fault costs the command in which it is, `Unread`; the
+message only where nobody could be answered: in the header, or without the command's number.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from cardsync.syncml import parts as part
 from cardsync.syncml.elements import (
@@ -28,6 +29,7 @@ from cardsync.syncml.elements import (
     Status,
     Sync,
     SyncHdr,
+    Unread,
     Version,
 )
 from cardsync.syncml.tree import (
@@ -47,7 +49,9 @@ from cardsync.syncml.tree import (
     text,
 )
 
-_VERSIONS: Final = {version.dtd: version for version in Version}
+_Part = TypeVar("_Part")
+_DTDS: Final = {version.dtd.encode(): version for version in Version}
+_PROTOCOLS: Final = {version.proto.lower().encode(): version for version in Version}
 
 
 def message(root: Node, nested: Nested) -> Message:
@@ -61,7 +65,8 @@ def message(root: Node, nested: Nested) -> Message:
         header = _header(header_node)
         _check_version(header_node)
         body = required(root, parts, "SyncBody")
-        return Message(header, _commands(body, nested), "Final" in once(body))
+        final = any(child.name == "Final" for child in body.children)
+        return Message(header, _commands(body, nested), final)
     except Unreadable as fault:
         raise MalformedMessage(
             fault.reason,
@@ -75,7 +80,7 @@ def message(root: Node, nested: Nested) -> Message:
 def _header(node: Node) -> SyncHdr:
     """Read the header; an unknown version is 1.2 here and refused afterwards."""
     parts = once(node)
-    version = _VERSIONS.get(text(required(node, parts, "VerDTD")).strip(), Version.V1_2)
+    version = _version(parts) or Version.V1_2
     return SyncHdr(
         session_id=text(required(node, parts, "SessionID")),
         msg_id=number(required(node, parts, "MsgID")),
@@ -84,27 +89,72 @@ def _header(node: Node) -> SyncHdr:
         version=version,
         resp_uri=optional_text(parts, "RespURI"),
         no_resp="NoResp" in parts,
-        cred=part.cred(parts),
-        meta=part.meta(parts),
+        cred=_or_none(part.cred, parts),
+        meta=_or_none(part.meta, parts),
     )
 
 
+_Parts = dict[str, Node]
+
+
+def _or_none(read: Callable[[_Parts], _Part | None], parts: _Parts) -> _Part | None:
+    """Read an optional part of the header; one that cannot be read counts as not there."""
+    try:
+        return read(parts)
+    except Unreadable:
+        return None
+
+
+def _version(parts: dict[str, Node]) -> Version | None:
+    """Give the version that the header tells: VerDTD, or VerProto where that is missing."""
+    for name, versions in (("VerDTD", _DTDS), ("VerProto", _PROTOCOLS)):
+        if name in parts:
+            return versions.get(parts[name].text.strip().lower())
+    return None
+
+
 def _check_version(node: Node) -> None:
-    """Refuse a version of the document type or of the protocol that we do not speak."""
+    """Refuse a version of the document type or of the protocol that we do not speak.
+
+    Some peers leave one of the two behind when they speak another version: VerDTD it is then.
+    """
     parts = once(node)
-    dtd, protocol = required(node, parts, "VerDTD"), required(node, parts, "VerProto")
-    version = _VERSIONS.get(text(dtd).strip())
-    if version is None:
+    dtd, protocol = parts.get("VerDTD"), parts.get("VerProto")
+    if dtd is None and protocol is None:
+        raise Unreadable(node, "VerDTD is missing")
+    if dtd and dtd.text.strip() not in _DTDS:
         raise Unreadable(dtd, "version is not supported", DTD_VERSION_NOT_SUPPORTED)
-    if text(protocol).strip() != version.proto:
+    if protocol and protocol.text.strip().lower() not in _PROTOCOLS:
         raise Unreadable(protocol, "protocol is not supported", PROTOCOL_VERSION_NOT_SUPPORTED)
 
 
 def _commands(node: Node, nested: Nested) -> tuple[Command, ...]:
     """Read the commands that stand in a body or in a command."""
-    return tuple(
-        [_READERS[child.name](child, nested) for child in node.children if child.name in _READERS]
-    )
+    found: list[Command] = []
+    for child in node.children:
+        if child.name in _READERS:
+            try:
+                found.append(_READERS[child.name](child, nested))
+            except Unreadable as fault:
+                found.append(_unread(child, fault))
+    return tuple(found)
+
+
+def _unread(node: Node, fault: Unreadable) -> Unread:
+    """Give what is left of a command: its number, without which it cannot be answered."""
+    parts = {child.name: child for child in node.children}
+    if node.name == "Status":  # which is never answered
+        return Unread(0, node.name, fault.answer, _told(node, fault), no_resp=True)
+    try:
+        cmd_id = _id(node, parts)
+    except Unreadable as worse:
+        raise worse from None
+    return Unread(cmd_id, node.name, fault.answer, _told(node, fault), "NoResp" in parts)
+
+
+def _told(node: Node, fault: Unreadable) -> str:
+    where = "/".join(path_to(node, fault.node)) or node.name
+    return f"{fault.reason} in {where} at offset {fault.node.offset}"
 
 
 def _id(node: Node, parts: dict[str, Node]) -> int:
@@ -163,10 +213,10 @@ def _alert(node: Node, nested: Nested) -> Command:
 def _status(node: Node, _nested: Nested) -> Command:
     parts = once(node)
     return Status(
-        cmd_id=_id(node, parts),
+        cmd_id=optional_number(parts, "CmdID") or 0,  # nobody refers to it
         msg_ref=number(required(node, parts, "MsgRef")),
-        cmd_ref=number(required(node, parts, "CmdRef")),
-        cmd=text(required(node, parts, "Cmd")),
+        cmd_ref=_cmd_ref(node, parts),
+        cmd=optional_text(parts, "Cmd") or "",
         code=number(required(node, parts, "Data")),
         target_refs=tuple([text(child) for child in each(node, "TargetRef")]),
         source_refs=tuple([text(child) for child in each(node, "SourceRef")]),
@@ -174,6 +224,13 @@ def _status(node: Node, _nested: Nested) -> Command:
         cred=part.cred(parts),
         items=part.items(node),
     )
+
+
+def _cmd_ref(node: Node, parts: dict[str, Node]) -> int:
+    """Read what a Status answers; for the header some peers tell no number, which would be 0."""
+    if "CmdRef" not in parts and "Cmd" in parts and text(parts["Cmd"]).strip() == "SyncHdr":
+        return 0
+    return number(required(node, parts, "CmdRef"))
 
 
 def _get(node: Node, _nested: Nested) -> Command:

@@ -27,6 +27,7 @@ from cardsync.syncml.elements import (
     Meta,
     Status,
     Sync,
+    Unread,
 )
 from cardsync.syncml.events import Applied, Counts, DatabaseResult
 from cardsync.syncml.incoming import Chunk, Received, Receiver
@@ -76,6 +77,7 @@ class Replica:
         self._maps: list[Mapping] = []
         self._chunk: Chunk | None = None
         self._forgotten = False
+        self.unread: list[Unread] = []
         self._size = self.store.size() if isinstance(self.store, Guarded) else 0
         self._sent = self._received = Counts()
         self._left_out: list[tuple[Change, StatusCode]] = []
@@ -260,7 +262,7 @@ class Replica:
         items = max(len(status.source_refs), len(status.target_refs)) or waiting.items
         items = min(items, waiting.items)
         if not succeeded(status.code):
-            self._fail(status.code, items)
+            self.miss(status.code, items)
         elif waiting.kind and status.code != StatusCode.CHUNK_ACCEPTED:
             self._sent = self._sent.plus([waiting.kind] * items)
         waiting.items -= items
@@ -287,11 +289,11 @@ class Replica:
             self.store.name, kind, server_change, self._chunk, soft=ChangeKind.DELETE
         )
         received = tuple(receiver.read(sync.commands))
-        self._chunk = receiver.chunk
+        self._chunk, self.unread = receiver.chunk, receiver.unread
         outcomes = carry_out(received, self.store, self._apply)
-        for _, code in outcomes:
+        for code in [code for _, code in outcomes] + [each.code for each in self.unread]:
             if not succeeded(code):
-                self._fail(code, 1)
+                self.miss(code)
         good = [each.change.kind for each, code in outcomes if each.change and succeeded(code)]
         self._received = self._received.plus(good)
         return outcomes, receiver.unfinished
@@ -359,12 +361,12 @@ class Replica:
             self.stop(code)
         for waiting in self._waiting.values():
             if self.alive:
-                self._fail(StatusCode.INCOMPLETE, waiting.items)
+                self.miss(StatusCode.INCOMPLETE, waiting.items)
         if self.status == StatusCode.OK and self._server_next is not None:
             anchors = Anchors(self._request.now_anchor, self._server_next, self._token)
             agree(self.store, anchors, [change.identifier for change, _ in self._left_out])
         for _, reason in self._left_out:
-            self._fail(reason, 1)
+            self.miss(reason, 1)
         return DatabaseResult(
             database=self.store.name,
             status=self.status,
@@ -387,6 +389,7 @@ class Replica:
         """Name the last success."""
         return next((each.own for each in self.store.anchors()), "")
 
-    def _fail(self, code: int, items: int) -> None:
+    def miss(self, code: int, items: int = 1) -> None:
+        """Count items that one side has now and the other lacks."""
         self._failed += items
         self.stop(code)

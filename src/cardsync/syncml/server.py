@@ -20,7 +20,8 @@ from dataclasses import replace
 
 from cardsync.errors import PeerError
 from cardsync.syncml import auth, description
-from cardsync.syncml.answering import answers, next_anchors, received, refuse, unfinished_object
+from cardsync.syncml.answering import answers, next_anchors, unfinished_object
+from cardsync.syncml.answers import Answers
 from cardsync.syncml.auth import Authenticate
 from cardsync.syncml.elements import (
     Alert,
@@ -36,11 +37,12 @@ from cardsync.syncml.elements import (
     Status,
     Sync,
     SyncHdr,
+    Unread,
 )
-from cardsync.syncml.events import Authenticated, Event, Finished, PeerDescribed
+from cardsync.syncml.events import Authenticated, Event, Finished, NotRead, PeerDescribed
 from cardsync.syncml.identity import answered, begun, heading, judge, mac
 from cardsync.syncml.kinds import HEARD, kind_of
-from cardsync.syncml.letter import Letter, Owed
+from cardsync.syncml.letter import Letter
 from cardsync.syncml.server_config import MAX_MESSAGES, OpenDatastore, Response, ServerConfig
 from cardsync.syncml.serving import Databases
 from cardsync.syncml.state import Phase, ServerState
@@ -104,7 +106,7 @@ class _Turn:
         self._state = state
         self._request = request
         self._config = config
-        self._owed: Owed = deque()
+        self._answers = Answers(request.header, refs=config.plain)
         self._databases = Databases(
             state,
             lambda name: open_datastore(self._state.identity or "", name),
@@ -121,29 +123,29 @@ class _Turn:
     def refuse(self, code: int, moved: str | None = None) -> Response:
         """Answer a message that is not served; nothing changes."""
         items = (Item(target=Location(moved)),) if moved else ()
-        self._answer_header(code, items=items)
+        self._answers.to_header(code, items=items)
         letter = self._begin_letter()
-        letter.pay(self._owed)
+        letter.pay(self._answers.owed)
         octets = letter.encode(final=True)
         return Response(self._state, octets, mac=mac(self._state, self._config.account, octets))
 
     def authenticate(self, authenticate: Authenticate, beside: auth.Proof | None) -> bool:
         """Answer the header; a client that we do not know has every command refused.
 
-        Whom we know already shows himself in vain: some clients do so in every message. A MAC is
-        that of one message, and who has shown one owes it with each.
+        One we know shows himself in vain. A MAC is that of one message: who showed one owes it.
         """
         header, sealed = self._request.header, self._state.is_sealed
         if self._state.identity is not None and not sealed:
-            self._answer_header(StatusCode.OK)
+            self._answers.to_header(StatusCode.OK)
             return True
+        odd = None  # credentials of which nobody can say whose they are
         try:
             shown = beside if sealed else auth.proof(header) or beside
-        except PeerError as exc:
-            return self._reject(exc.answer or StatusCode.UNAUTHORIZED, None)
+        except PeerError:
+            shown, odd = None, header.cred
         result = authenticate(shown, header.source.uri)
         if not result.ok:
-            code = StatusCode.UNAUTHORIZED if shown else StatusCode.MISSING_CREDENTIALS
+            code = StatusCode.UNAUTHORIZED if shown or odd else StatusCode.MISSING_CREDENTIALS
             return self._reject(code, result.challenge)
         sealed = shown is not None and shown.scheme is auth.Scheme.MAC
         if self._state.identity is None:
@@ -151,14 +153,14 @@ class _Turn:
         self._state = replace(self._state, identity=result.identity, is_sealed=sealed)
         for_now = sealed or (shown is None and result.challenge is None)
         code = StatusCode.OK if for_now else StatusCode.AUTHENTICATED
-        self._answer_header(code, result.challenge)
+        self._answers.to_header(code, result.challenge)
         return True
 
     def _reject(self, code: int, challenge: auth.Challenge | None) -> bool:
-        self._answer_header(code, challenge)
+        self._answers.to_header(code, challenge)
         for command in self._request.commands:
             if not isinstance(command, Status):
-                self._answer(command, code)
+                self._answers.to(command, code)
         self._rejects = True
         return False
 
@@ -168,7 +170,7 @@ class _Turn:
         """Do what every command asks, then move on with the packages."""
         for command in self._request.commands:
             self._serve(command)
-        self._owed.extend(self._after)
+        self._answers.owed.extend(self._after)
         if self._request.final and not self._repeats:
             self._end_package()
 
@@ -176,10 +178,10 @@ class _Turn:
         match command:
             case Status():
                 self._on_status(command)
-            case Put() | Results():
+            case Put() | Results() | Get():
                 self._on_devinf(command)
-            case Get():
-                self._on_get(command)
+            case Unread():
+                self._on_unread(command)
             case Alert():
                 self._on_alert(command)
             case Sync():
@@ -187,9 +189,9 @@ class _Turn:
             case Map():
                 at = self._databases.find(command.target)
                 code = StatusCode.NOT_FOUND if at is None else self._databases.map(at, command)
-                self._answer(command, code)
+                self._answers.to(command, code)
             case _:
-                self._answer(command, StatusCode.NOT_SUPPORTED)
+                self._answers.to(command, StatusCode.NOT_SUPPORTED)
 
     def _on_status(self, status: Status) -> None:
         if status.cmd_ref:
@@ -199,21 +201,22 @@ class _Turn:
             self._state = answered(self._state, status)
             self._repeats |= self._state.challenges > before
 
-    def _on_devinf(self, command: Put | Results) -> None:
-        """Take the client's device information."""
-        devinf = description.told(command)
-        if devinf is not None:
-            self._events.append(PeerDescribed(devinf))
+    def _on_devinf(self, command: Put | Results | Get) -> None:
+        """Take the client's device information, or give ours."""
+        header, ours, form = self._request.header, self._config.devinf, self._config.content_type
+        code, theirs, results = description.exchange(command, ours, header, form)
+        if theirs is not None:
+            self._events.append(PeerDescribed(theirs))
             self._state = replace(self._state, asked_devinf=True)
-        self._answer(command, StatusCode.OK)
+        self._answers.to(command, code)
+        self._after += [results] if results else []
 
-    def _on_get(self, command: Get) -> None:
-        """Give our device information; there is nothing else to get."""
-        header, config = self._request.header, self._config
-        results = description.answer(command, config.devinf, header, config.content_type)
-        self._answer(command, StatusCode.OK if results else StatusCode.NOT_FOUND)
-        if results:
-            self._after.append(results)
+    def _on_unread(self, command: Unread) -> None:
+        self._events.append(NotRead(command))
+        if command.name in {"Put", "Results"}:  # it would not be better if we asked for it
+            self._state = replace(self._state, asked_devinf=True)
+        self._databases.miss(command)  # what it may have held is not taken to be nothing
+        self._answers.to(command, command.code)
 
     def _on_alert(self, alert: Alert) -> None:
         """Take the client's wish to synchronize a database, to resume, or to break off."""
@@ -221,15 +224,15 @@ class _Turn:
         kind = AlertCode.RESUME if resume else kind_of(alert.code)
         if alert.code == AlertCode.SUSPEND:
             self._state = replace(self._state, phase=Phase.SUSPENDED)
-            self._answer(alert, StatusCode.OK)
+            self._answers.to(alert, StatusCode.OK)
         elif kind is None:
             known = alert.code in HEARD
-            self._answer(alert, StatusCode.OK if known else StatusCode.NOT_SUPPORTED)
+            self._answers.to(alert, StatusCode.OK if known else StatusCode.NOT_SUPPORTED)
             if alert.code == AlertCode.NEXT_MESSAGE and self._has_missed():
                 self._databases.send_again()
                 self._state = replace(self._state, phase=Phase.SERVER_CHANGES)
         elif self._state.phase is not Phase.INITIALIZATION:
-            self._answer(alert, StatusCode.FORBIDDEN)
+            self._answers.to(alert, StatusCode.FORBIDDEN)
         else:
             self._open(alert, kind)
 
@@ -247,7 +250,7 @@ class _Turn:
             codes = [self._databases.alert(kind, each, anchor, before) for each in alert.items]
             code = max(codes, default=StatusCode.INCOMPLETE)
         taken = code in (StatusCode.OK, StatusCode.REFRESH_REQUIRED)
-        self._answer(alert, code, next_anchors(alert) if taken else (), challenge)
+        self._answers.to(alert, code, next_anchors(alert) if taken else (), challenge)
 
     def _has_missed(self) -> bool:
         """Say whether the client has not looked at our package 4: old ones ask for it first."""
@@ -260,19 +263,19 @@ class _Turn:
         code = self._may_sync(sync, at)
         if code is not StatusCode.OK or at is None:
             for command in (sync, *sync.commands):
-                self._answer(command, code)
+                self._answers.to(command, code)
             return
         self._state = replace(self._state, phase=Phase.CLIENT_CHANGES, goes_on=False)
         outcomes, unfinished = self._databases.apply(at, sync)
         if self._request.final and self._databases.would_empty(at):
             code = StatusCode.FORBIDDEN
-        self._answer(sync, code)
+        self._answers.to(sync, code)
         if not self._request.header.no_resp and sync.target:
             store = self._databases.store(sync.target.uri)
             message = self._request.header.msg_id
             refs = self._config.plain
-            self._owed.extend(answers(sync.commands, outcomes, store, message, refs=refs))
-            self._owed.extend(map(unfinished_object, unfinished))
+            self._answers.owed.extend(answers(sync.commands, outcomes, store, message, refs=refs))
+            self._answers.owed.extend(map(unfinished_object, unfinished))
 
     def _may_sync(self, sync: Sync, at: int | None) -> StatusCode:
         if at is None:
@@ -300,7 +303,7 @@ class _Turn:
     def close(self, digest: str) -> Response:
         """Write the reply: what is owed, then what is ours to say."""
         letter = self._begin_letter()
-        owed = deque((*self._state.owed, *self._owed))
+        owed = deque((*self._state.owed, *self._answers.owed))
         final = letter.pay(owed) and (self._rejects or self._go_on(letter))
         if not final and self._state.phase not in (Phase.SERVER_CHANGES, Phase.DONE):
             letter.ask(Alert(0, AlertCode.NEXT_MESSAGE))
@@ -373,27 +376,3 @@ class _Turn:
         reply = heading(header, self._state, config)
         limit = min(config.max_msg_size, self._state.max_msg_size or config.max_msg_size)
         return Letter(reply, config.content_type, limit, singly=config.plain)
-
-    def _answer_header(
-        self,
-        code: int,
-        challenge: auth.Challenge | None = None,
-        items: tuple[Item, ...] = (),
-    ) -> None:
-        if not self._request.header.no_resp:
-            chal = auth.write_challenge(challenge) if challenge else None
-            status = received(self._request.header, code, chal, refs=self._config.plain)
-            self._owed.append(replace(status, items=items))
-
-    def _answer(
-        self,
-        command: Command,
-        code: int,
-        items: tuple[Item, ...] = (),
-        challenge: auth.Challenge | None = None,
-    ) -> None:
-        header = self._request.header
-        if not header.no_resp and not getattr(command, "no_resp", False):
-            status = refuse(command, code, header.msg_id, refs=self._config.plain)
-            chal = auth.write_challenge(challenge) if challenge else None
-            self._owed.append(replace(status, items=items, chal=chal))

@@ -31,14 +31,9 @@ from cardsync.syncml.elements import (
     Meta,
     Status,
     Sync,
+    Unread,
 )
-from cardsync.syncml.events import (
-    Applied,
-    Counts,
-    Event,
-    SessionResult,
-    SyncTypeChanged,
-)
+from cardsync.syncml.events import Applied, Counts, Event, NotRead, SessionResult, SyncTypeChanged
 from cardsync.syncml.filters import Wanted
 from cardsync.syncml.incoming import Chunk, Receiver
 from cardsync.syncml.kinds import KINDS, Sends, becomes
@@ -225,12 +220,19 @@ class Databases:
         outcomes = carry_out(received, store, lambda part: take(state, store, part))
         done = [each.change.kind for each, code in outcomes if each.change and succeeded(code)]
         failed = [code for _, code in outcomes if not succeeded(code)]
+        failed += [each.code for each in receiver.unread]
+        self.events += map(NotRead, receiver.unread)
         state = replace(state, received=state.received.plus(done))
         self._states[at] = state.fail(failed[0], len(failed)) if failed else state
         if outcomes:
             event = Applied(state.name, state.received, len(failed), sync.number_of_changes)
             self.events.append(event)
         return outcomes, receiver.unfinished
+
+    def miss(self, command: Unread) -> None:
+        """Count a Sync that could not be read as failed: it may have been that of any database."""
+        if command.name == "Sync":
+            self._states = [each.fail(command.code) for each in self._states]
 
     def map(self, at: int, command: Map) -> int:
         """Learn the client's names of what we added; give the status."""

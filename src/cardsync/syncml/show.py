@@ -73,7 +73,9 @@ def _root(octets: bytes) -> Node:
         return wbxml.parse(octets, budget)
     except PeerError:
         with suppress(PeerError):
-            return wbxml.parse_device(octets, budget)
+            device = wbxml.parse_device(octets, budget)
+            if device.name == "DevInf":
+                return device
         raise
 
 

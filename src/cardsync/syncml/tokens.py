@@ -37,6 +37,18 @@ CHARSETS: Final = {
     4: "iso-8859-1",
     UTF_8: "utf-8",
     111: "iso-8859-15",
+    5: "iso-8859-2",
+    8: "iso-8859-5",
+    17: "shift_jis",
+    18: "euc-jp",
+    38: "euc-kr",
+    113: "gbk",
+    114: "gb18030",
+    2025: "gb2312",
+    2026: "big5",
+    2084: "koi8-r",
+    2250: "windows-1250",
+    2251: "windows-1251",
     2252: "windows-1252",
 }
 """MIBenum of the character sets that we read, WBXML 1.3 clause 5.6; 0 is "unknown"."""
@@ -90,11 +102,7 @@ DEVINF_PUBLIC_IDS: Final = {
     "1.1": "-//SYNCML//DTD DevInf 1.1//EN",
     "1.2": "-//SYNCML//DTD DevInf 1.2//EN",
 }
-READ_PUBLIC_IDS: Final = {
-    "SyncML": frozenset(name.upper().encode() for name in PUBLIC_IDS.values()),
-    "DevInf": frozenset(name.upper().encode() for name in DEVINF_PUBLIC_IDS.values()),
-}
-"""Formal public identifiers; by root those that we read, in capitals, as some peers write them."""
+"""Formal public identifiers."""
 
 NUMBERS: Final = {
     "-//SYNCML//DTD SyncML 1.1//EN": 0x0FD3,
@@ -103,11 +111,6 @@ NUMBERS: Final = {
     "-//SYNCML//DTD DevInf 1.2//EN": 0x1203,
 }
 """Public identifiers that are written as numbers; those of 1.0 go into the string table."""
-
-UNKNOWN_NUMBER: Final = 0x01
-SYNCML_NUMBERS: Final = frozenset({UNKNOWN_NUMBER, 0x0FD1, 0x0FD3, 0x1201})
-DEVINF_NUMBERS: Final = frozenset({UNKNOWN_NUMBER, 0x0FD2, 0x0FD4, 0x1203})
-"""Numbers that we read: 0x0FD1 and 0x0FD2 are those of 1.0, which few peers write."""
 
 NAMESPACES: Final = {
     Version.V1_0: "SYNCML:SYNCML1.0",

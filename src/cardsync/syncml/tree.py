@@ -4,7 +4,8 @@
     Message --(writing.message)--> Writer (wbxml, xml) --> octets
 
 A `Node` is an element by its name, without name space: no name means two things at the same
-place. Elements that no table knows are not in the tree, as Representation Protocol 1.2 asks.
+place. Elements that no table knows are not in the tree, as Representation Protocol 1.2 asks,
+but in the data of an item, which is then refused.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,6 +28,10 @@ UNSUPPORTED_TYPE: Final = 415
 DTD_VERSION_NOT_SUPPORTED: Final = 505
 PROTOCOL_VERSION_NOT_SUPPORTED: Final = 513
 """SyncML status codes, Representation Protocol 1.2 clause 10."""
+
+
+UNKNOWN: Final = "?"
+"""The name of an element that no table knows, in data, where it would be lost content."""
 
 
 class MalformedMessage(PeerError):

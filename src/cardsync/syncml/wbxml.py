@@ -13,12 +13,12 @@ from cardsync.syncml import device, reading, tokens, writing, xml
 from cardsync.syncml.devinf import CtCap, DevInf
 from cardsync.syncml.elements import Message, Version
 from cardsync.syncml.tokens import HAS_CONTENT, NUMBERS, Page, Token
-from cardsync.syncml.tree import Budget, Node
-from cardsync.syncml.wbxml_parser import Document, Parser, by_token
+from cardsync.syncml.tree import Budget, MalformedMessage, Node
+from cardsync.syncml.wbxml_parser import Parser, by_token
 
 _WBXML_1_2: Final = 0x02
-_MESSAGE: Final = Document(tokens.SYNCML_NUMBERS, "SyncML", by_token(tokens.SYNCML, tokens.METINF))
-_DEVICE: Final = Document(tokens.DEVINF_NUMBERS, "DevInf", by_token(tokens.DEVINF))
+_MESSAGE: Final = by_token(tokens.SYNCML, tokens.METINF)
+_DEVICE: Final = by_token(tokens.DEVINF)
 
 
 def encode(message: Message) -> bytes:
@@ -42,7 +42,10 @@ def decode(octets: bytes) -> Message:
 
 def parse(octets: bytes, budget: Budget) -> Node:
     """Read a message to a tree, without judging it; raise `MalformedMessage`."""
-    return Parser(octets, _MESSAGE, budget).root()
+    root = Parser(octets, _MESSAGE, budget).root()
+    if root.name != "SyncML":
+        raise MalformedMessage("the root is no SyncML")
+    return root
 
 
 def parse_device(octets: bytes, budget: Budget) -> Node:

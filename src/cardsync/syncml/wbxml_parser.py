@@ -1,6 +1,5 @@
 """WBXML octets to a tree of nodes. WAP-192 "Binary XML Content Format" 1.3, clauses 5 and 7."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from cardsync.syncml import tokens
@@ -11,6 +10,7 @@ from cardsync.syncml.tree import (
     MAX_ELEMENTS,
     MAX_OCTETS,
     TOO_LARGE,
+    UNKNOWN,
     UNSUPPORTED_TYPE,
     Budget,
     MalformedMessage,
@@ -32,18 +32,6 @@ _MAX_CODE_POINT: Final = 0x10FFFF
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A kind of document: numbers of its public identifier, its root, its names.
-
-    `names` are those of each code page by token: of elements that have content and no attributes.
-    """
-
-    numbers: frozenset[int]
-    root: str
-    names: tuple[Page, ...]
-
-
 def by_token(*pages: Page) -> tuple[Page, ...]:
     """Give the names of a document: 256 code pages of 256 tokens, "" where none is assigned."""
     none = ("",) * 0x100
@@ -55,19 +43,19 @@ class Parser:
     """Reads one document, once, by `root`."""
 
     __slots__ = (
-        "_budget", "_charset", "_data", "_document", "_left", "_lists", "_names", "_pieces",
+        "_budget", "_charset", "_code_pages", "_data", "_left", "_lists", "_names", "_pieces",
         "_pos", "_stack", "_table",
     )  # fmt: skip
 
-    def __init__(self, data: bytes, document: Document, budget: Budget) -> None:
+    def __init__(self, data: bytes, pages: tuple[Page, ...], budget: Budget) -> None:
         self._data = data
-        self._document = document
+        self._code_pages = pages
         self._budget = budget
         self._left = budget.elements
         self._pos = 0
         self._charset = "utf-8"
         self._table = b""
-        self._names: Page = document.names[0]
+        self._names: Page = pages[0]
         self._stack: list[Node] = []  # the elements that are open,
         self._lists: list[list[Node]] = [[]]  # what stands in them,
         self._pieces: dict[int, list[bytes]] = {}  # and their characters, by depth
@@ -82,9 +70,10 @@ class Parser:
         except (IndexError, ValueError):  # of reading beyond the end, of looking for a NUL
             self._pos = len(self._data)
             raise self._refusal("octets end too early") from None
+        finally:
+            self._budget.elements = self._left
         if self._pos != len(self._data):
             raise self._refusal("octets are left over")
-        self._budget.elements = self._left
         return self._lists[0][0]
 
     def _refusal(self, reason: str, answer: int = BAD_FORMAT) -> MalformedMessage:
@@ -92,7 +81,10 @@ class Parser:
         return MalformedMessage(reason, offset=self._pos, path=path, answer=answer)
 
     def _header(self) -> None:
-        """Read version, public identifier, character set, string table. Clause 5.3."""
+        """Read version, public identifier, character set, string table. Clause 5.3.
+
+        The root tells what the document is: some peers write the identifier of another one.
+        """
         if self._data[0] not in _VERSIONS:
             raise self._refusal("not a version of WBXML that we read", UNSUPPORTED_TYPE)
         self._pos = 1
@@ -103,12 +95,8 @@ class Parser:
             raise self._refusal("character set is not supported", UNSUPPORTED_TYPE)
         self._charset = charset
         self._table = self._octets(self._uintvar())
-        if index is None:
-            known = public in self._document.numbers
-        else:
-            known = self._from_table(index).upper() in tokens.READ_PUBLIC_IDS[self._document.root]
-        if not known:
-            raise self._refusal("not the public identifier of this document", UNSUPPORTED_TYPE)
+        if index is not None:
+            self._from_table(index)
 
     def _elements(self) -> None:
         """Read one token after the other until the root is closed; most of them without a call."""
@@ -141,7 +129,7 @@ class Parser:
                 lists.pop()
                 inside = lists[-1]
             elif token == _SWITCH_PAGE:
-                names = self._names = self._document.names[data[pos]]
+                names = self._names = self._code_pages[data[pos]]
                 pos += 1
             else:
                 self._pos = pos
@@ -176,9 +164,11 @@ class Parser:
         self._left -= 1
         if self._left < 0:
             raise self._refusal(f"more than {MAX_ELEMENTS} elements", TOO_LARGE)
+        if not node.name and self._stack and self._stack[-1].name == "Data":
+            node.name = UNKNOWN
         if node.name:
             self._lists[-1].append(node)
-        elif not self._stack or self._stack[-1].name == "Data":
+        elif not self._stack:
             raise self._refusal("an unknown element")
 
     def _unknown(self, name: str) -> str:

@@ -36,6 +36,7 @@ from cardsync.syncml.elements import (
     Status,
     Sync,
     SyncHdr,
+    Unread,
 )
 from cardsync.syncml.tree import Writer
 
@@ -84,6 +85,8 @@ def end(w: Writer, *, final: bool) -> None:
 
 def command(w: Writer, value: Command) -> None:
     """Write one command with all that it holds."""
+    if isinstance(value, Unread):
+        raise LocalError(f"a {value.name} that could not be read cannot be written")
     name = type(value).__name__
     if isinstance(value, _CONTAINERS):
         begin_container(w, value)

@@ -19,12 +19,18 @@ from cardsync.syncml.tree import (
     MAX_ELEMENTS,
     MAX_OCTETS,
     TOO_LARGE,
+    UNKNOWN,
     Budget,
     MalformedMessage,
     Node,
 )
 
 _SEPARATOR: Final = " "
+_ROOTS: Final = frozenset({"SyncML", "DevInf"})
+_ENCODING: Final = re.compile(rb"<\?xml[^>]{1,80}?encoding\s{0,9}=\s{0,9}[\"']([\w.-]{1,20})")
+_SEVERAL_OCTETS: Final = frozenset(
+    b"gb2312 gbk gb18030 big5 shift_jis euc-jp iso-2022-jp euc-kr".split()
+)
 _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>'
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """XML 1.0 clause 2.2 knows no other characters; clause 2.11 would lose a carriage return."""
@@ -47,7 +53,8 @@ def parse(octets: bytes, budget: Budget) -> Node:
     """Read a document to a tree; raise `MalformedMessage`."""
     if len(octets) > MAX_OCTETS:
         raise MalformedMessage(f"more than {MAX_OCTETS} octets", answer=TOO_LARGE)
-    return _Handlers(budget).parse(octets.lstrip(b" \t\r\n"))  # some peers begin with a line end
+    octets, encoding = _in_utf_8(octets.lstrip(b" \t\r\n"))  # some peers begin with a line end
+    return _Handlers(budget, encoding).parse(octets)
 
 
 class _Handlers:
@@ -56,16 +63,17 @@ class _Handlers:
     The characters that came since the last tag are in `_pieces`, where expat itself puts them.
     """
 
-    __slots__ = ("_budget", "_left", "_lists", "_names", "_parser", "_pieces", "_stack")
+    __slots__ = ("_budget", "_left", "_lists", "_names", "_parser", "_pieces", "_space", "_stack")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, encoding: str | None) -> None:
         self._budget = budget
         self._left = budget.elements
         self._stack: list[Node] = []
         self._lists: list[list[Node]] = [[]]
         self._pieces: list[str] = []
         self._names: dict[str, str] = {}  # what expat calls an element: what we do, "" if unknown
-        self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self._space = ""
+        self._parser = expat.ParserCreate(encoding, _SEPARATOR)
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -83,7 +91,7 @@ class _Handlers:
             raise self._refusal("the encoding cannot be read") from None
         finally:
             self._let_go()
-        self._budget.elements = self._left
+            self._budget.elements = self._left
         return self._lists[0][0]
 
     def _let_go(self) -> None:
@@ -105,7 +113,7 @@ class _Handlers:
         local = self._names.get(name)
         if local is None:
             unknown = f"?{name.rpartition(_SEPARATOR)[2]}" if self._budget.shows_unknown else ""
-            local = self._names[name] = _local(name) or unknown
+            local = self._names[name] = self._local(name) or unknown
         self._left -= 1
         if self._left < 0:
             raise self._refusal(f"more than {MAX_ELEMENTS} elements", TOO_LARGE)
@@ -117,15 +125,29 @@ class _Handlers:
         if local:
             self._lists[-1].append(node)
         else:
-            self._drop()
+            self._drop(node)
         self._stack.append(node)
         self._lists.append(inside)
         self._pieces.clear()
 
-    def _drop(self) -> None:
-        """Keep an unknown element out, but not the characters before it."""
-        if not self._stack or self._stack[-1].name == "Data":
+    def _local(self, name: str) -> str:
+        """Give the name that an element has in our tables; "" for one that is in none.
+
+        The name space of a root by our name is ours, too: some peers call it as they like.
+        """
+        space, _, local = name.rpartition(_SEPARATOR)
+        if not self._stack and local in _ROOTS:
+            self._space = space
+        ours = space in ("", self._space) or space.lower().startswith("syncml:")
+        return local if ours and local in tokens.KNOWN else ""
+
+    def _drop(self, node: Node) -> None:
+        """Keep an unknown element out, but not the characters before it; in data it is kept."""
+        if not self._stack:
             raise self._refusal("an unknown element")
+        if self._stack[-1].name == "Data":
+            node.name = UNKNOWN
+            self._lists[-1].append(node)
         self._stack[-1].text += "".join(self._pieces).encode()
 
     def _end(self, _name: str) -> None:
@@ -144,11 +166,15 @@ class _Handlers:
         raise self._refusal("an unknown entity")
 
 
-def _local(name: str) -> str:
-    """Give the name that an element has in our tables; "" for one that is in none."""
-    space, _, local = name.rpartition(_SEPARATOR)
-    known = local in tokens.KNOWN and (not space or space.lower().startswith("syncml:"))
-    return local if known else ""
+def _in_utf_8(octets: bytes) -> tuple[bytes, str | None]:
+    """Read characters that expat cannot, of several octets; give what to tell it of them."""
+    told = _ENCODING.match(octets)
+    if told is None or told[1].lower() not in _SEVERAL_OCTETS:
+        return octets, None
+    try:
+        return octets.decode(told[1].decode()).encode(), "utf-8"
+    except UnicodeDecodeError:
+        raise MalformedMessage("not a character of the encoding") from None
 
 
 def _starts(names: tuple[str, ...], spaces: dict[str, str]) -> dict[str, bytes]:
