@@ -1,11 +1,14 @@
 """HTTP for the stand-alone SyncML server: a few threads, bounded in size, time and number."""
 
+import io
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 from cardsync.errors import ConfigError
@@ -16,7 +19,13 @@ PATH = "/syncml"
 """Where messages are posted."""
 
 _CONNECTIONS = 64
-_SECONDS = 60.0  # of silence on a connection
+_IDLE = 60.0
+_HEAD = 15.0
+_BODY = 30.0
+_ANSWER = 60.0
+"""Seconds for which a connection may wait between two requests, and for all of a request line with
+its fields, of a body, of an answer, however slowly its octets come: each is over at a time."""
+_ROOM = 1.0  # seconds for which a place may take to become free
 _AGAIN = "30"  # seconds after which a message that could not be served may come again
 _PIECE = 65536  # octets that are read at once
 _LINE, _FIELDS = 1024, 32  # octets of a line of a chunked body, lines behind its last chunk
@@ -29,16 +38,63 @@ Serve = Callable[[bytes, str, str, str, str | None], Reply]
 `x-syncml-hmac`."""
 
 
+class _Stream(io.RawIOBase):
+    """What a client sends, until `end`; raises `TimeoutError` then."""
+
+    def __init__(self, connection: socket.socket, clock: Callable[[], float]) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._end = clock() + _HEAD
+
+    def allow(self, seconds: float) -> None:
+        """Let the client send for so long from now on."""
+        self._end = self._clock() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - self._clock()
+        if left <= 0:
+            raise TimeoutError("too slow")
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
     server_version = "cardsync"
     sys_version = ""
-    timeout = _SECONDS
     wbufsize = -1  # head and body of an answer go in one segment
     disable_nagle_algorithm = True
     server: "HttpServer"
+
+    def setup(self) -> None:
+        """Bound the time for everything that is read."""
+        super().setup()
+        self._stream = _Stream(self.connection, self.server.clock)
+        self.rfile = self._buffered = io.BufferedReader(self._stream, _PIECE)
+
+    def handle_one_request(self) -> None:
+        """Wait for a request, then take its head in the time of a head; not long for the first."""
+        try:
+            first = self._buffered.peek(1)
+        except OSError:  # TimeoutError is one
+            first = b""
+        if first:
+            self._stream.allow(_HEAD)
+            super().handle_one_request()
+            self._stream.allow(_IDLE)
+            self.server.waits(self.connection)
+        else:
+            self.close_connection = True
+
+    def parse_request(self) -> bool:
+        """Read the head; whoever has sent one keeps its place."""
+        is_good = super().parse_request()
+        return self.server.serves(self.connection) and is_good
 
     def do_POST(self) -> None:
         """Answer a message."""
@@ -49,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             self._refuse(415, "no content encoding is understood")
         elif coding == "chunked" and not length:
-            self._take(self._chunks())
+            self._take(self._chunks)
         elif coding:
             self._refuse(400, "either a length or chunks")
         elif not (length.isascii() and length.isdecimal()):
@@ -57,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif len(length) > 9 or int(length) > MAX_MESSAGE:
             self._refuse(413, f"at most {MAX_MESSAGE} octets")
         else:
-            self._take(self._octets(int(length)))
+            self._take(lambda: self._octets(int(length)))
 
     def do_GET(self) -> None:
         """Tell what this is."""
@@ -65,8 +121,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_GET  # noqa: N815  # names of the base class
 
-    def _take(self, body: bytes | None) -> None:
-        """Serve a body that came whole, in time."""
+    def _take(self, read: Callable[[], bytes | None]) -> None:
+        """Serve a body that comes whole, in time."""
+        self._stream.allow(_BODY)
+        try:
+            body = read()
+        except TimeoutError:
+            self._refuse(408, f"a body in more than {_BODY:g} seconds")
+            return
         if body is None:
             self._refuse(400, "the body is not what its head says")
         elif len(body) > MAX_MESSAGE:
@@ -75,15 +137,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._serve(body)
 
     def _octets(self, length: int) -> bytes | None:
-        """Read so many octets; None where they do not come in time."""
+        """Read so many octets; None where the client ends before."""
         body = bytearray()
-        end = time.monotonic() + _SECONDS
-        while len(body) < length and time.monotonic() < end:
+        while len(body) < length:
             piece = self.rfile.read1(min(length - len(body), _PIECE))
             if not piece:
                 return None
             body += piece
-        return bytes(body) if len(body) == length else None
+        return bytes(body)
 
     def _chunks(self) -> bytes | None:
         """Read a chunked body, as far as its bound. RFC 9112 section 7.1."""
@@ -129,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(Reply(status, _TEXT, f"{reason}\n".encode()), Connection="close")
 
     def _answer(self, reply: Reply, **headers: str) -> None:
+        self.connection.settimeout(_ANSWER)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
@@ -147,13 +209,22 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Listens; raises `ConfigError` where it cannot. Port 0 takes a free one."""
+    """Listens; raises `ConfigError` where it cannot. Port 0 takes a free one.
+
+    Where all places are taken, a new connection gets that of the one that has waited longest for
+    its request, or for the end of its head.
+    """
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, host: str, port: int, serve: Serve) -> None:
+    def __init__(
+        self, host: str, port: int, serve: Serve, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.serve = serve
+        self.clock = clock
+        self._waiting: dict[socket.socket, None] = {}
+        self._lock = Lock()
         self._connections = BoundedSemaphore(_CONNECTIONS)
         try:
             super().__init__((host, port), _Handler)
@@ -167,10 +238,11 @@ class HttpServer(ThreadingHTTPServer):
         return f"http://{host!s}:{port}{PATH}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own; beyond the bound it is closed."""
-        if not self._connections.acquire(blocking=False):
+        """Serve a connection in a thread of its own; where there is no place it is closed."""
+        if not self._connections.acquire(blocking=False) and not self._make_room():
             self.shutdown_request(request)
             return
+        self.waits(request)
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -178,7 +250,31 @@ class HttpServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.serves(request)
             self._connections.release()
+
+    def waits(self, connection: socket.socket) -> None:
+        """Note that a connection has no request: another one may have its place."""
+        with self._lock:
+            self._waiting[connection] = None
+
+    def serves(self, connection: socket.socket) -> bool:
+        """Note that a connection keeps its place; False if it has lost it."""
+        with self._lock:
+            had_place = connection in self._waiting
+            self._waiting.pop(connection, None)
+        return had_place
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest; say whether there was one."""
+        with self._lock:
+            oldest = next(iter(self._waiting), None)
+            if oldest is None:
+                return False
+            del self._waiting[oldest]
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)  # its thread ends at once
+        return self._connections.acquire(timeout=_ROOM)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a connection that broke is the peer's affair."""

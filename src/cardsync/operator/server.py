@@ -23,6 +23,7 @@ import uvloop
 from cardsync.errors import ConfigError
 from cardsync.operator.app import PAGE_PATH, SYNCML_PATH, App
 from cardsync.operator.arrivals import Arrivals
+from cardsync.operator.patience import PatientProtocol
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
@@ -198,7 +199,7 @@ async def _serve(
 def _uvicorn(application: App, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="httptools",
+        http=PatientProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
