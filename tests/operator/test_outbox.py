@@ -304,8 +304,8 @@ def test_lock_and_forget(queue: Database) -> None:
         assert outbox.lock(connection, number) is not None
         outbox.finish(connection, row, NOW, status=0, response=b"\x01")
         assert outbox.lock(connection, number) is None
-        assert 0 == outbox.forget(connection, NOW)
-        assert 1 == outbox.forget(connection, NOW + DAY)
+        assert 0 == outbox.forget(connection, NOW, 9)
+        assert 1 == outbox.forget(connection, NOW + DAY, 9)
 
 
 def test_a_listener_hears_of_work(queue: Database) -> None:
@@ -357,4 +357,4 @@ def test_journal_forgets(queue: Database) -> None:
     with queue.transaction() as connection:
         journal.note(connection, "89001", "old", NOW)
         journal.note(connection, "89001", "new", NOW + DAY)
-        assert 1 == journal.forget(connection, NOW + MINUTE)
+        assert 1 == journal.forget(connection, NOW + MINUTE, 9)

@@ -176,7 +176,7 @@ def test_forget(database: Database, cards: Cards) -> None:
     packet = secure_report(PHONE, KEYS, 1)
     taker.take(ICCID, packet, "sms", NOW)
     with database.transaction() as connection:
-        gone = reports.forget(connection, NOW + timedelta(days=1))
+        gone = reports.forget(connection, NOW + timedelta(days=1), [ICCID])
         known = reports.known(connection, ICCID)
 
     assert 1 == gone

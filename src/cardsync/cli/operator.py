@@ -5,6 +5,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardsync.operator.server import Background, Certificate, Operator
+    from cardsync.transport.doors import Doors
     from cardsync.transport.message_centre import MessageCentre
 
 app = typer.Typer(help="The network operator: SyncML, cards, campaigns.", no_args_is_help=True)
@@ -67,6 +69,13 @@ _Journal = Annotated[
 ]
 
 
+_Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WHAT=DAYS",
+        help="For how long to keep journal, packets, reports, sessions, history; or WHAT=forever.",
+    ),
+]
 _Wsp = Annotated[
     str | None, typer.Option(help="HOST[:PORT] of WSP; without connection at the port below.")
 ]
@@ -96,6 +105,7 @@ def serve(
     parameter: _Parameters = None,
     trial: _Trial = False,
     journal: _Journal = False,
+    keep: _Keep = None,
     wsp: _Wsp = None,
     obex: _Obex = None,
     certificate: _Certificate = None,
@@ -106,7 +116,6 @@ def serve(
 ) -> None:
     """Serve SyncML at /dm and pages at /; send to cards what they lack."""
     from cardsync.operator import server  # noqa: PLC0415  # fast --help
-    from cardsync.transport.doors import Doors  # noqa: PLC0415
 
     centre = None if smsc is None else message_centre(smsc, system_id, number)
     listening = _listen(reports, reports_fd)
@@ -115,23 +124,26 @@ def serve(
         trial=trial, alone=dsn is None, number=number if centre else "", reports=_where(listening),
     )  # fmt: skip
     config = server.OperatorConfig(
-        home, host, port, dsn, None, listen_fd, Doors.read(wsp, obex),
+        home, host, port, dsn, None, listen_fd, _doors(wsp, obex),
         _certificate(certificate, key), accounts.SERVER.read(own, own_file, own_scheme),
     )  # fmt: skip
-    server.run(config, background=_beside(wish, centre, listening, journal=journal))
+    server.run(config, background=_beside(wish, centre, listening, keep or [], journal=journal))
 
 
 def _beside(
     wish: "_Wish",
     centre: "MessageCentre | None",
     listening: socket.socket | None,
+    keep: list[str],
     *,
     journal: bool,
 ) -> "list[Background]":
     """Give what runs beside the server."""
-    from cardsync.operator import listener  # noqa: PLC0415
+    from cardsync.operator import housekeeping, listener  # noqa: PLC0415
 
-    found: list[Background] = [wish.provision]
+    retention = housekeeping.Retention.read(keep)
+    tell = partial(lines.write, "forgotten")
+    found: list[Background] = [wish.provision, housekeeping.background(retention, tell)]
     if centre is not None:
         found.append(lambda running: _gateway(running, centre))
     if listening is not None:
@@ -139,6 +151,12 @@ def _beside(
     if journal:
         found.append(_tell_journal)
     return found
+
+
+def _doors(wsp: str | None, obex: str | None) -> "Doors":
+    from cardsync.transport.doors import Doors  # noqa: PLC0415
+
+    return Doors.read(wsp, obex)
 
 
 def _certificate(chain: Path | None, key: Path | None) -> "Certificate | None":

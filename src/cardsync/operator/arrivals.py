@@ -6,6 +6,7 @@ within `TOKEN_WINDOW` (a page is loaded anew, the user goes back); that changes 
 kept is evidence: the card is in a phone with a browser that calls itself so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -78,9 +79,11 @@ def recent(connection: Connection, iccid: str, limit: int = 50) -> list[Visit]:
         ).fetchall()
 
 
-def forget(connection: Connection, before: datetime) -> int:
-    """Delete the visits older than `before`; give their number."""
-    return connection.execute("DELETE FROM card_visit WHERE visited < %s", [before]).rowcount
+def forget(connection: Connection, before: datetime, cards: Sequence[object]) -> int:
+    """Delete the visits of these cards older than `before`; give their number."""
+    return connection.execute(
+        "DELETE FROM card_visit WHERE iccid = ANY(%s) AND visited < %s", [list(cards), before]
+    ).rowcount
 
 
 def _keep(

@@ -75,6 +75,10 @@ def journal_since(
         ).fetchall()
 
 
-def forget(connection: Connection, before: datetime) -> int:
-    """Delete the entries older than `before`; give their number."""
-    return connection.execute("DELETE FROM journal WHERE at < %s", [before]).rowcount
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete entries older than `before`, at most `limit`; give their number."""
+    return connection.execute(
+        "DELETE FROM journal WHERE (transaction, id) IN "
+        "(SELECT transaction, id FROM journal WHERE at < %s ORDER BY at LIMIT %s)",
+        [before, limit],
+    ).rowcount

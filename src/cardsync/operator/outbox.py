@@ -299,10 +299,13 @@ def lock(connection: Connection, number: int) -> Row | None:
     return found[0] if found else None
 
 
-def forget(connection: Connection, before: datetime) -> int:
-    """Delete the rows that ended before a time; give their number."""
-    gone = connection.execute("DELETE FROM outbox WHERE state >= 3 AND done < %s", [before])
-    return gone.rowcount
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete rows that ended before a time, at most `limit`; give their number."""
+    return connection.execute(
+        "DELETE FROM outbox WHERE id IN "
+        "(SELECT id FROM outbox WHERE state >= 3 AND done < %s ORDER BY done LIMIT %s)",
+        [before, limit],
+    ).rowcount
 
 
 def _rows(

@@ -36,8 +36,10 @@ HINT_PAUSE = timedelta(seconds=2)
 MOST_HINTS = 3
 """How often a packet goes that is answered, each time, by a refusal without a key."""
 
+PARTS_AGE = timedelta(hours=1)
+"""How long a segment waits for the others."""
+
 _MOST_PARTS = 64
-_PARTS_AGE = timedelta(hours=1)
 _KINDS = {MessageType.DEFAULT, MessageType.DELIVERY_ACKNOWLEDGEMENT}
 # The answer proper is still to come. TS 102 225 clause 5.2, TS 31.115 clause 7.
 _UNFINISHED = {
@@ -139,7 +141,7 @@ class Proofs:
             "DELETE FROM proof_part WHERE iccid = %s AND (received < %s OR "
             "(message, sequence) NOT IN (SELECT message, sequence FROM proof_part "
             "WHERE iccid = %s ORDER BY received DESC LIMIT %s))",
-            [iccid, now - _PARTS_AGE, iccid, _MOST_PARTS],
+            [iccid, now - PARTS_AGE, iccid, _MOST_PARTS],
         )
 
     def _match(self, iccid: str, packet: bytes) -> _Match | None:
@@ -168,6 +170,15 @@ class Proofs:
             if row is None or row.counter != match.row.counter:
                 return Arrival.LATE
             return _write(connection, row, match.proof, now)
+
+
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete segments that came before a time, at most `limit`; give their number."""
+    return connection.execute(
+        "DELETE FROM proof_part WHERE (iccid, message, sequence) IN "
+        "(SELECT iccid, message, sequence FROM proof_part WHERE received < %s LIMIT %s)",
+        [before, limit],
+    ).rowcount
 
 
 def _read(message: DeliverSm) -> UserData | None:

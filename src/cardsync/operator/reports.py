@@ -8,6 +8,7 @@ of it.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -156,9 +157,11 @@ def recent(connection: Connection, iccid: str, limit: int = 50) -> list[Received
         ).fetchall()
 
 
-def forget(connection: Connection, before: datetime) -> int:
-    """Delete the reports older than `before`; give their number. What is known stays."""
-    return connection.execute("DELETE FROM card_report WHERE received < %s", [before]).rowcount
+def forget(connection: Connection, before: datetime, cards: Sequence[object]) -> int:
+    """Delete the reports of these cards older than `before`; give how many. What is known stays."""
+    return connection.execute(
+        "DELETE FROM card_report WHERE iccid = ANY(%s) AND received < %s", [list(cards), before]
+    ).rowcount
 
 
 def _counters(connection: Connection, iccid: str) -> dict[int, int]:

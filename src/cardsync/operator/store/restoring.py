@@ -4,10 +4,11 @@ Nothing is copied when a refresh begins, for nothing is lost in it: what it repl
 goes to the history. So the history is the snapshot of every moment, and costs what has changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cardsync.errors import LocalError
 from cardsync.operator.store.database import Connection
 from cardsync.operator.store.datastore import PostgresDatastore
 from cardsync.operator.store.records import Place
@@ -36,7 +37,11 @@ def last_refresh(connection: Connection, place: Place) -> datetime | None:
 
 
 def restore(connection: Connection, place: Place, moment: datetime, now: datetime) -> Restored:
-    """Make the database what it was just before a moment; the device hears of it the next time."""
+    """Make the database what it was just before a moment; the device hears of it the next time.
+
+    Raises `LocalError` for a moment to which the history does not reach back.
+    """
+    _check_reach(connection, moment)
     store = PostgresDatastore(connection, place, now)
     removed = back = 0
     for guids in _pages(connection, place, moment, _YOUNGER):
@@ -46,6 +51,31 @@ def restore(connection: Connection, place: Place, moment: datetime, now: datetim
         store.put_all({guid: bytes(data) for guid, data in versions})
         back += len(versions)
     return Restored(back, removed)
+
+
+def forget(connection: Connection, before: datetime, devices: Sequence[object]) -> int:
+    """Delete the versions of these devices that ended before a time; give how many.
+
+    From then on the history reaches back to that time and no farther.
+    """
+    connection.execute(
+        "INSERT INTO forgotten (what, before) VALUES ('history', %s) ON CONFLICT (what) "
+        "DO UPDATE SET before = greatest(forgotten.before, excluded.before)",
+        [before],
+    )
+    return connection.execute(
+        "DELETE FROM record_history WHERE device_id = ANY(%s) AND ended < %s",
+        [list(devices), before],
+    ).rowcount
+
+
+def _check_reach(connection: Connection, moment: datetime) -> None:
+    row = connection.execute("SELECT before FROM forgotten WHERE what = 'history'").fetchone()
+    if row is not None and moment < row[0]:
+        raise LocalError(
+            f"the history reaches back to {row[0].isoformat(timespec='seconds')}; what was before "
+            "is not kept"
+        )
 
 
 _FORMER = (

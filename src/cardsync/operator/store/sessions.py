@@ -93,6 +93,21 @@ def save(connection: Connection, session: Session, now: datetime) -> None:
     )
 
 
+def forget(connection: Connection, before: datetime, devices: Sequence[object]) -> int:
+    """Delete the sessions of these devices that rest since before a time; give their number."""
+    return connection.execute(
+        "DELETE FROM sync_session WHERE device_id = ANY(%s) AND updated < %s",
+        [list(devices), before],
+    ).rowcount
+
+
+def forget_log(connection: Connection, before: datetime, devices: Sequence[object]) -> int:
+    """Delete what the log has of sessions that began before a time; give how many entries."""
+    return connection.execute(
+        "DELETE FROM sync_log WHERE device_id = ANY(%s) AND started < %s", [list(devices), before]
+    ).rowcount
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """What became of one database in one session; `result` is None while it is under way."""
