@@ -126,6 +126,38 @@ def test_some_items(tmp_path: Path) -> None:
     assert "1.2" in old.stderr
 
 
+def test_nothing_else(tmp_path: Path) -> None:
+    """What does not meet the query goes to the server, and leaves this side."""
+    for side, towns in (("server", {"bo": "Wien", "ann": "Graz"}), ("client", {"cy": "Linz"})):
+        (tmp_path / side).mkdir()
+        for name, town in towns.items():
+            card = f"BEGIN:VCARD\r\nN:{name}\r\nADR:{town}\r\nEND:VCARD\r\n"
+            (tmp_path / side / f"{name}.vcf").write_text(card)
+    cards = f"cards={tmp_path / 'client'}"
+    source = open_source(f"cards={tmp_path / 'server'}", "text/x-vcard")
+    server = SyncmlServer([source], Settings())
+    with serving(server.serve) as url:
+        ask = ["sync", url, "--content-type", "text/x-vcard", cards, "--exclusive"]
+        first = run(*ask, "--filter", "cards=ADR&EQ;Wien")
+        (tmp_path / "server" / "bo.vcf").write_text("BEGIN:VCARD\r\nN:bo\r\nEND:VCARD\r\n")
+        (tmp_path / "client" / "dan.vcf").write_text("BEGIN:VCARD\r\nN:dan\r\nEND:VCARD\r\n")
+        here = [path.read_text() for path in (tmp_path / "client").iterdir()]
+        second = run(*ask, "--filter", "cards=ADR&EQ;Wien")
+        third = run(*ask, "--filter", "cards=ADR&EQ;Wien")
+        none = run(*ask)
+
+    assert (0, 0, 0, 2) == tuple(e.returncode for e in (first, second, third, none))
+    assert "received 1 added, 0 replaced, 1 deleted" in first.stdout
+    assert ["N:bo", "N:dan"] == sorted(text.split("\n")[1].strip() for text in here)
+    assert "received 0 added, 0 replaced, 2 deleted" in second.stdout
+    assert "sent 0 added, 0 replaced, 0 deleted; received 0" in third.stdout
+    assert [] == [*(tmp_path / "client").iterdir()]
+    assert {"bo", "ann", "cy", "dan"} == {
+        path.read_text().split("\nN:")[1].split()[0] for path in (tmp_path / "server").iterdir()
+    }
+    assert "--exclusive needs a --filter" in none.stderr
+
+
 def test_some_fields(tmp_path: Path) -> None:
     """The server's other fields stay there, ours here; without the option all of them come."""
     (tmp_path / "server").mkdir()

@@ -368,6 +368,32 @@ class Both:
         del data
         self._apply(DELETE, item, None)
 
+    def _free(self, item: str, data: bytes) -> None:
+        del data
+        self._apply(ChangeKind.SOFT_DELETE, item, None)
+
+    def _release(self, item: str, data: bytes) -> None:
+        del data
+        for memory, store in self.guids.items():
+            for state in self.tokens[-2:] if memory else ():
+                ours, theirs = (
+                    Change(ChangeKind.SOFT_DELETE, name, None, None, token)
+                    for name, token in zip((memory, store), state, strict=True)
+                )
+                if item == "1":
+                    assert [e.code for e in self.memory.apply([ours])] == [
+                        e.code for e in self.store.apply([theirs])
+                    ]
+
+    def _owe(self, item: str, data: bytes) -> None:
+        del item, data
+        self.memory.owe(list(self.guids))
+        self.store.owe([self.guids[name] for name in self.guids])
+
+    def _stored(self, item: str, data: bytes) -> None:
+        changes = [Change(REPLACE, "", data, item), Change(ADD, "", data, "m" + item)]
+        assert self.memory.stored(changes) == self.store.stored(changes)
+
     def _put(self, item: str, data: bytes) -> None:
         self.guids[item] = item
         self.memory.put(item, data)
@@ -395,7 +421,22 @@ class Both:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["add", "add", "replace", "delete", "put", "remove", "map", "forget"]),
+        st.sampled_from(
+            [
+                "add",
+                "add",
+                "replace",
+                "delete",
+                "put",
+                "remove",
+                "map",
+                "forget",
+                "free",
+                "release",
+                "owe",
+                "stored",
+            ]
+        ),
         st.sampled_from(["1", "2", "3"]),
         st.sampled_from([b"x", b"y", b"z"]),
     ),

@@ -229,6 +229,25 @@ def test_device_asks_for_some_fields(operator: Operator) -> None:
     assert 3 == len(store.items())
 
 
+def test_device_asks_for_nothing_else(operator: Operator) -> None:
+    """What does not meet the query leaves the device and stays with the operator."""
+    store = device(applications(3))
+    run(operator, session(operator, store, REFRESH))
+    asked = Wanted("I&NE;package-1", exclusive=True)
+    first = run(operator, session(operator, store, filter=asked))
+    here, all_of_it = len(store.items()), contents(operator)
+    written = operator.rows("SELECT count(*) FROM record_history")
+    store.put("2", Application("package-2", "Package 2", "2.0").encode())
+    second = run(operator, session(operator, store, filter=asked))
+    third = run(operator, session(operator, store, filter=asked))
+
+    assert (200, 200, 200) == (first.status, second.status, third.status)
+    assert (1, 0) == (first.databases[0].received.deleted, second.databases[0].received.total)
+    assert (2, 3, 2) == (here, len(all_of_it), third.round_trips)
+    assert [(0,)] == written
+    assert 3 == len(contents(operator))
+
+
 def place(operator: Operator, name: str = IMEI) -> Place:
     """Give the place of a device's database."""
     with operator.database.transaction() as connection:

@@ -40,20 +40,18 @@ class _Owned:
 class FolderClient(_Owned, IndexedClient):
     """A folder of a client."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: str) -> None:
         self.root = root
-        super().__init__(Index(root / ".memory", Folder(root, "text/plain")), "db", "server", OPEN)
+        super().__init__(Index(root / ".memory", Folder(root, kind)), "db", "server", OPEN)
 
 
 class FolderServer(_Owned, IndexedServer):
     """A folder of a server; `kept` as the datastore in memory has it."""
 
-    def __init__(self, root: Path, rule: Rule = Rule.CLIENT_WINS) -> None:
+    def __init__(self, root: Path, kind: str, rule: Rule = Rule.CLIENT_WINS) -> None:
         self.root = root
         self.kept: list[Change] = []
-        super().__init__(
-            Index(root / ".memory", Folder(root, "text/plain")), "db", "device", OPEN, rule
-        )
+        super().__init__(Index(root / ".memory", Folder(root, kind)), "db", "device", OPEN, rule)
 
     def keep(self, losers: Sequence[Change]) -> None:
         """Keep them in a list too."""
@@ -68,11 +66,14 @@ class FolderServer(_Owned, IndexedServer):
 class FolderPair(Pair):
     """A pair over folders below a folder of its own; `close` removes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "text/plain") -> None:
         self.home = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
         for side in ("c", "s"):
             (self.home / side).mkdir()
-        self.mine, self.theirs = FolderClient(self.home / "c"), FolderServer(self.home / "s")
+        self.mine, self.theirs = (
+            FolderClient(self.home / "c", kind),
+            FolderServer(self.home / "s", kind),
+        )
         client = cast("MemoryClientDatastore", self.mine)  # a session does not see the difference
         super().__init__(client=client, store=cast("MemoryServerDatastore", self.theirs))
 

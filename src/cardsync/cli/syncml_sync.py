@@ -48,6 +48,10 @@ Fields = Annotated[
     typer.Option("--fields", metavar="DATABASE=NAME,NAME", help="Ask for some fields: N,TEL."),
 ]
 
+Exclusive = Annotated[
+    bool, typer.Option("--exclusive", help="Have nothing here but what meets --filter.")
+]
+
 
 class Kind(Enum):
     """What `--type` may say, as the standard says it."""
@@ -119,6 +123,7 @@ def sync(
     authorities: Authorities = "",
     wanted: Filters = None,
     fields: Fields = None,
+    exclusive: Exclusive = False,
 ) -> None:
     """Synchronize databases with a server: 0 where both are equal, 1 where it failed."""
     order = replace(
@@ -127,7 +132,7 @@ def sync(
         server=accounts.SERVER.read(server, server_password_file, server_scheme),
         device_id=device,
         max_msg_size=_largest(max_message, connectionless=connectionless),
-        filters=_filters(wanted, fields, databases, protocol),
+        filters=_filters(wanted, fields, databases, protocol, exclusive=exclusive),
     )
     way = gateway, authorities, timeout
     _end(_run(order, databases, content_type, way, connectionless=connectionless), user)
@@ -153,7 +158,12 @@ def _largest(octets: int, *, connectionless: bool) -> int:
 
 
 def _filters(
-    queries: list[str] | None, chosen: list[str] | None, databases: list[str], protocol: Protocol
+    queries: list[str] | None,
+    chosen: list[str] | None,
+    databases: list[str],
+    protocol: Protocol,
+    *,
+    exclusive: bool,
 ) -> "dict[str, Wanted]":
     """Read what is asked of each database."""
     from cardsync.syncml.filters import ALL, Query, read_fields  # noqa: PLC0415  # fast --help
@@ -161,11 +171,13 @@ def _filters(
     if (queries or chosen) and protocol is not Protocol.V1_2:
         option = "--filter" if queries else "--fields"
         raise ConfigError(f"{option} needs SyncML 1.2, not --protocol {protocol.value}")
+    if exclusive and not queries:
+        raise ConfigError("--exclusive needs a --filter: it keeps nothing else here")
     filters = {}
     for name, query in _pairs("--filter", queries or [], databases, "QUERY"):
         with _refused(f"--filter {name}={query}", "N&iCON;bo"):
             Query.decode(query)
-        filters[name] = replace(ALL, query=query)
+        filters[name] = replace(ALL, query=query, exclusive=exclusive)
     for name, fields in _pairs("--fields", chosen or [], databases, "NAME,NAME"):
         with _refused(f"--fields {name}={fields}", "N,TEL"):
             names = read_fields(fields.split(","))

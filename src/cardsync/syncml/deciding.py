@@ -1,9 +1,10 @@
 """A server's judgement of a client's changes, carried out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from cardsync.syncml import fields
+from cardsync.syncml import fields, filters
 from cardsync.syncml.datastore import (
     Applied,
     Change,
@@ -22,6 +23,8 @@ from cardsync.syncml.reconcile import Decision, reconcile
 from cardsync.syncml.state import DatabaseState
 from cardsync.syncml.status import StatusCode, succeeded
 
+_BATCH: Final = 500
+
 
 @dataclass(frozen=True, slots=True)
 class _ClientAlone:
@@ -39,7 +42,7 @@ class _ClientAlone:
 def take(state: DatabaseState, store: ServerDatastore, received: Sequence[Received]) -> list[int]:
     """Apply all but a deletion of everything, which the safety stop holds back: 403.
 
-    What the client then lacks of its own items, it is told.
+    What the client then lacks of its own items, or shall not have, it is told.
     """
     changes = whole(received, store, store.content_type, _level(state))
     deleted = sum(isinstance(e, Change) and e.kind is ChangeKind.DELETE for e in changes)
@@ -53,7 +56,7 @@ def take(state: DatabaseState, store: ServerDatastore, received: Sequence[Receiv
         owed = [
             each.identifier
             for part, change, each in parts
-            if each.identifier and isinstance(change, Change) and _lacks(state, store, part, change)
+            if each.identifier and isinstance(change, Change) and _owes(state, store, part, change)
         ]
         store.owe(owed) if owed else None
     return [each.code for each in done]
@@ -66,17 +69,30 @@ def _level(state: DatabaseState) -> Level:
     return Level(bool(names) or state.is_partial, names, is_complete=not is_compared)
 
 
-def _lacks(
-    state: DatabaseState, store: ServerDatastore, received: Received, change: Change
-) -> bool:
-    """Say whether the client does not have all that it asks for of an item that it sent."""
+def _owes(state: DatabaseState, store: ServerDatastore, received: Received, change: Change) -> bool:
+    """Say whether the client has more or less than it asks for of an item that it sent."""
     theirs = received.change.data if received.change else None
-    if state.kind is not AlertCode.SLOW or theirs is None or change.data is None:
-        return False
-    if theirs == change.data:
+    if theirs is None or change.data is None:
         return False
     kind = received.type or store.content_type
+    if state.filter.exclusive and not state.filter.meets(change, kind):
+        return True
+    if state.kind is not AlertCode.SLOW or theirs == change.data:
+        return False
     return not fields.alike(theirs, change.data, kind, state.filter.fields)
+
+
+def release(state: DatabaseState, store: ServerDatastore) -> None:
+    """Note that what left the client, as it does not meet the query, is no longer there.
+
+    Not before the end: until then a client that was not heard of may have it.
+    """
+    if not state.filter.exclusive:
+        return
+    changes = filters.select(store.changes(state.since), state.filter, store.content_type)
+    gone = [replace(e, token=state.until) for e in changes if e.kind is ChangeKind.SOFT_DELETE]
+    for at in range(0, len(gone), _BATCH):
+        store.apply(gone[at : at + _BATCH])
 
 
 def decide_and_apply(
@@ -132,6 +148,11 @@ def result(states: Sequence[DatabaseState]) -> SessionResult:
     )
     bad = [each.status for each in databases if each.status != StatusCode.OK]
     return SessionResult(bad[0] if bad else StatusCode.OK, databases)
+
+
+def was_partial(store: ServerDatastore) -> bool:
+    """Say whether the client was last given some fields alone."""
+    return any(filters.is_partial(each.own) for each in store.anchors()[:1])
 
 
 def can_resume(state: DatabaseState, store: ServerDatastore, *, done: bool) -> bool:

@@ -11,8 +11,10 @@ What a filter does here, the least that the standard allows:
 - It says what the client is given that it does not have yet. What the client has, it hears of
   as before (INCLUSIVE). What the client sends is not filtered.
 - EXCLUSIVE, which is also meant where no FilterType stands, asks that the client has nothing
-  else. That is served where the client begins anew with what we send: a one-way synchronization
-  from the server becomes a refresh. In other kinds it is refused (406).
+  else. What it has and does not meet the query, its own new items too, is taken here first and
+  then leaves the client by a soft deletion; to a peer of which nothing is known it is a plain
+  Delete, which all understand. In a one-way synchronization from the server, which becomes a
+  refresh, nothing else is there in any case; in one from the client it is refused (406).
 - A Field names properties, as CTCap of device information does. The client is given these alone,
   with FieldLevel, so that what it has besides stays; of an item that is here, what it sends
   counts for these alone. Types without fields go as a whole (`fields`).
@@ -24,6 +26,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from operator import ge, gt, le, lt
 from typing import Final
@@ -130,12 +133,16 @@ class Wanted:
     def is_of(self, anchor: str) -> bool:
         """Say whether an anchor of ours was agreed with this filter, so that we can go on."""
         found = _MARK.search(anchor)
-        return not self.exclusive and (found[0] if found else "") == self._suffix()
+        return (found[0] if found else "") == self._suffix()
+
+    def meets(self, change: Change, content_type: str) -> bool:
+        """Say whether an item is one that is asked for."""
+        return not self.query or _query_of(self.query).matches(_found(change, content_type))
 
     def _suffix(self) -> str:
         if not (self.query or self.fields):
             return ""
-        told = "\n".join((self.query, *self.fields))
+        told = "\n".join((self.query, *self.fields)) + "\n\n" * self.exclusive
         mark = _FIELDS if self.fields else _RECORDS
         return f"{mark}={sha256(told.encode()).hexdigest()[:16]}"
 
@@ -196,10 +203,18 @@ def read_fields(names: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def select(changes: Iterable[Change], asked: Wanted, content_type: str) -> Iterable[Change]:
-    """Keep back what the peer does not have and does not ask for, and fields likewise."""
+def select(
+    changes: Iterable[Change],
+    asked: Wanted,
+    content_type: str,
+    leaving: ChangeKind = ChangeKind.SOFT_DELETE,
+) -> Iterable[Change]:
+    """Keep back what the peer does not have and does not ask for, and fields likewise.
+
+    Where it asks for nothing else (EXCLUSIVE), what it has and does not ask for is `leaving` it.
+    """
     if asked.query:
-        changes = _selected(changes, Query.decode(asked.query), content_type)
+        changes = _selected(changes, asked, content_type, leaving)
     return _cut(changes, asked.fields, content_type) if asked.fields else changes
 
 
@@ -217,10 +232,19 @@ def _known(change: Change, names: Sequence[str], content_type: str) -> Change:
         return change
 
 
-def _selected(changes: Iterable[Change], query: Query, content_type: str) -> Iterator[Change]:
+def _selected(
+    changes: Iterable[Change], asked: Wanted, content_type: str, leaving: ChangeKind
+) -> Iterator[Change]:
     for change in changes:
-        if change.kind is not ChangeKind.ADD or query.matches(_found(change, content_type)):
+        if change.data is None or asked.meets(change, content_type):
             yield change
+        elif change.kind is not ChangeKind.ADD:
+            yield replace(change, kind=leaving, data=None) if asked.exclusive else change
+
+
+@lru_cache(16)
+def _query_of(text: str) -> Query:
+    return Query.decode(text)
 
 
 def _cut_one(change: Change, names: Sequence[str], content_type: str) -> Change:

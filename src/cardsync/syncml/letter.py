@@ -127,6 +127,11 @@ class Letter:
         self._builder.limit = self._limit
         self.add(alert)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is for a peer of which nothing is known."""
+        return self._singly
+
     def room(self) -> int:
         """Give how many octets the message can still take."""
         return self._builder.room or 0

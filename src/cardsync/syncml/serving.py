@@ -13,6 +13,7 @@ from cardsync.syncml import filters
 from cardsync.syncml.answering import Outcome, carry_out
 from cardsync.syncml.datastore import (
     Anchors,
+    ChangeKind,
     Counting,
     Guarded,
     Mapping,
@@ -20,7 +21,7 @@ from cardsync.syncml.datastore import (
     agree,
     would_empty,
 )
-from cardsync.syncml.deciding import can_resume, result, take
+from cardsync.syncml.deciding import can_resume, release, result, take, was_partial
 from cardsync.syncml.elements import (
     Alert,
     AlertCode,
@@ -160,8 +161,9 @@ class Databases:
         """Begin a database of which the client says our `last` anchor; agreed is what it is of."""
         met = (each for each in store.anchors() if each.peer == last and wanted.is_of(each.own))
         agreed = next(met, None)
-        performed = becomes(state.asked, agreed=agreed is not None)
-        if wanted.exclusive and performed is not AlertCode.REFRESH_FROM_SERVER:
+        alone = wanted.exclusive and state.asked is AlertCode.ONE_WAY_FROM_SERVER
+        performed = becomes(state.asked, agreed=agreed is not None and not alone)
+        if wanted.exclusive and KINDS[performed].server is Sends.NOTHING:
             return StatusCode.NOT_SUPPORTED
         unexpected = performed is not state.asked and last not in _NEVER
         if unexpected and isinstance(store, Guarded) and not store.allows_slow:
@@ -173,7 +175,7 @@ class Databases:
                 server_last=agreed.own if agreed and KINDS[performed].anew else None,
                 since=agreed.token if agreed else "",
                 size=store.size() if isinstance(store, Guarded) else 0,
-                is_partial=performed is AlertCode.SLOW and _was_partial(store),
+                is_partial=performed is AlertCode.SLOW and was_partial(store),
             )
         )
         if performed is state.asked:
@@ -343,7 +345,8 @@ class Databases:
         since = state.cursor or state.since
         sends = KINDS[state.kind].server is not Sends.NOTHING
         changes = store.changes(since) if sends else ()
-        changes = filters.select(changes, state.filter, store.content_type)
+        leaving = ChangeKind.DELETE if letter.is_plain else ChangeKind.SOFT_DELETE
+        changes = filters.select(changes, state.filter, store.content_type, leaving)
         supply = Supply(changes, state.offset)
         sync = Sync(0, Location(state.client_name), Location(state.name))
         if counts and sends and not (state.cursor or state.offset or state.filter.query):
@@ -376,6 +379,7 @@ class Databases:
         for state in self._states:
             store = None if state.failed else self.store(state.name)
             if store is not None:
+                release(state, store)
                 agreed = Anchors(state.server_next, state.client_next, state.until)
                 agree(store, agreed, state.left_out)
         return result(self._states)
@@ -387,11 +391,6 @@ class Databases:
             anew = KINDS[state.kind].anew is None
             since = self._stores[plain(state.name)].forget() if anew else state.since
             self._states[at] = replace(state, begun=True, since=since)
-
-
-def _was_partial(store: ServerDatastore) -> bool:
-    """Say whether the client was last given some fields alone."""
-    return any(filters.is_partial(each.own) for each in store.anchors()[:1])
 
 
 def _alike(one: DatabaseState, other: DatabaseState) -> bool:

@@ -32,6 +32,8 @@ from cardsync.syncml.elements import (
 from cardsync.terminal.databases.sources import open_source
 from syncml.files import FolderPair
 from syncml.pair import DEVICE, URL
+from syncml.test_exclusive import Exclusive
+from syncml.test_field_filters import VCARD, ByFields
 from syncml.test_sessions import Replicas
 
 KINDS = [kind for kind in AlertCode if 200 <= kind <= 205]
@@ -299,10 +301,27 @@ class Folders(Replicas):
             self.pair.close()
 
 
-def test_replicas_of_folders_converge() -> None:
+class SomeFolders(Folders, Exclusive):
+    """The machine of two replicas of which the client wants some cards, over folders."""
+
+    def make_pair(self) -> FolderPair:
+        """Make folders of cards."""
+        return FolderPair(VCARD)
+
+
+class PartOfFolders(Folders, ByFields):
+    """The machine of two replicas that go by some fields of cards, over folders."""
+
+    def make_pair(self) -> FolderPair:
+        """Make folders of cards."""
+        return FolderPair(VCARD)
+
+
+@pytest.mark.parametrize("machine", [Folders, SomeFolders, PartOfFolders])
+def test_replicas_of_folders_converge(machine: type[Folders]) -> None:
     """No order of changes, deletions, losses and repetitions loses or doubles a file."""
     run_state_machine_as_test(
-        Folders,
+        machine,
         settings=settings(
             max_examples=12,
             stateful_step_count=20,

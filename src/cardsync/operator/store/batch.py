@@ -146,7 +146,8 @@ class Batch:
         """Note that the peer does not have a row any more, unless it changed after a token."""
         if row is None or not row.there:
             return Applied(_NOT_DELETED, "")
-        if not token or row.serial <= int(token.partition(".")[2]):
+        epoch, _, serial = token.partition(".")
+        if not token or (int(epoch) == self._state.epoch and row.serial <= int(serial)):
             self._mark(row, own=False, at_peer=False)
             self._unname(row)
         return Applied(_OK, row.guid)
