@@ -266,6 +266,29 @@ def notes(folder: Path) -> list[str]:
     return sorted(" ".join(sorted(re.findall(r"(?:FN|NOTE)[^:]*:([^\r\n]*)", c))) for c in cards)
 
 
+@pytest.mark.parametrize("wbxml", ["0", "1"])
+def test_their_client_line_ends_and_blanks(tmp_path: Path, library: Path, wbxml: str) -> None:
+    """Chunks that end between CR and LF, and blanks at both ends: nothing is lost either way.
+
+    Their client counts and writes the ends of lines as CR LF, and puts one behind each item.
+    """
+    made = Theirs(tmp_path, library, settings(max_message=SMALL))
+    made.configure(maxMsgSize=str(SMALL), enableWBXML=wbxml)
+    sent = {f"{number}" + "\n" * (number + 1) + "a\n" * (3000 + number) for number in range(4)}
+    given = {"  both ends  ", "\ttab", "\n\nlines\n\n", " "}
+    for number, text in enumerate(sent):
+        (made.client.items / f"c{number}").write_text(text)
+    for number, text in enumerate(given):
+        (made.server.items / f"s{number}").write_text(text)
+    made.client.sync("slow")
+    made.server.close()
+    theirs = {path.read_text() for path in made.client.items.iterdir()}  # CR LF is read as LF
+    ours = {path.read_text() for path in made.server.items.iterdir()}
+
+    assert sent | {f"{text}\n" for text in given} == theirs
+    assert {f"{text}\n" for text in sent} | given == ours
+
+
 def test_their_client_with_cards(tmp_path: Path, library: Path) -> None:
     """A folder of ours that takes any type: vCards, changed on both sides, then slow."""
     made = Theirs(tmp_path, library, settings(), content_type="*/*")

@@ -33,7 +33,8 @@ _KINDS: Final = {Add: ChangeKind.ADD, Replace: ChangeKind.REPLACE, Delete: Chang
 class Chunk:
     """The beginning of an object that is not here yet; `size` is what the whole shall have.
 
-    `data` is as it was sent, in the `form` that the first chunk told.
+    `data` is as it was sent, in the `form` that the first chunk told. `seams` are the places where
+    a chunk that begins with an end of line follows one that ends with it.
     """
 
     database: str
@@ -42,6 +43,7 @@ class Chunk:
     data: bytes = field(repr=False)
     field_level: bool = False
     form: str = "chr"
+    seams: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +155,23 @@ class Receiver:
         before, self.chunk = self._begun(item, data, form), None
         name = _name(item)
         size = item.meta.size if item.meta else None
+        seams: tuple[int, ...] = ()
         if before is not None:
+            seams = _seams(before, item, data)
             data, size, form = before.data + data, before.size, before.form
         expected = len(data) if size is None else size
         if item.more_data:
             if max(expected, len(data)) > MAX_OBJECT:
                 return StatusCode.TOO_LARGE, None
-            self.chunk = Chunk(self._database, name, expected, data, form=form)
+            self.chunk = Chunk(self._database, name, expected, data, form=form, seams=seams)
             return StatusCode.CHUNK_ACCEPTED, None
         whole = _decoded(data, form)
         if whole is None:
             return StatusCode.BAD_REQUEST, None
         if before is None or _is_size(expected, data, form):
             return 0, whole
-        # Some peers count and write the ends of lines as CR LF, which XML gives as LF alone.
-        whole = whole.replace(b"\n", b"\r\n")
-        return (0, whole) if expected == len(whole) else (StatusCode.SIZE_MISMATCH, None)
+        mended = _with_line_ends(whole, expected, seams)
+        return (StatusCode.SIZE_MISMATCH, None) if mended is None else (0, mended)
 
     def _begun(self, item: Item, data: bytes, form: str) -> Chunk | None:
         """Give the chunks before this one, if it goes on with them.
@@ -225,6 +228,35 @@ def _format(command: Manipulation, item: Item) -> str:
 def _name(item: Item) -> str:
     named = item.source or item.target
     return named.uri if named else ""
+
+
+def _seams(before: Chunk, item: Item, data: bytes) -> tuple[int, ...]:
+    """Give the seams of what goes on; some peers tell where a chunk begins, as EMI datapos=N."""
+    if not (before.data.endswith(b"\n") and data.startswith(b"\n")):
+        return before.seams
+    whole = len(before.data) + before.data.count(b"\n") - 2 * len(before.seams)
+    if item.meta and f"datapos={whole}" in item.meta.emi:
+        return before.seams
+    return (*before.seams, len(before.data))
+
+
+def _with_line_ends(text: bytes, size: int, seams: Sequence[int]) -> bytes | None:
+    """Write the ends of lines as CR LF, if text then is as long as was said; None if not.
+
+    Some peers count and write them so, which XML gives as LF alone, and one whose CR is in a
+    chunk and LF in the next as two: all of the seams, or none.
+    """
+    split = b"".join(
+        [
+            text[start:end]
+            for start, end in zip((0, *[s + 1 for s in seams]), (*seams, None), strict=True)
+        ]
+    )
+    for each in (text, split):
+        mended = each.replace(b"\n", b"\r\n")
+        if len(mended) == size:
+            return mended
+    return None
 
 
 def _is_size(size: int, data: bytes, form: str) -> bool:

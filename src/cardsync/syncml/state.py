@@ -192,7 +192,8 @@ def fingerprint(octets: bytes) -> str:
 def _state(fields: dict[str, Any]) -> ServerState:
     chunk = fields["chunk"]
     if chunk:
-        chunk = Chunk(**(chunk | {"data": base64.b64decode(chunk["data"])}))
+        seams, data = tuple(chunk.get("seams", ())), base64.b64decode(chunk["data"])
+        chunk = Chunk(**(chunk | {"data": data, "seams": seams}))
     return ServerState(
         **fields
         | {

@@ -198,6 +198,7 @@ def _escape(octets: bytes) -> bytes:
 
 
 _ESCAPES: Final = ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;"))
+_FIRST: Final = {blank: f"&#{ord(blank)};".encode() for blank in " \t\n"}
 _OF_METINF: Final = dict.fromkeys(tokens.METINF_CHILDREN, tokens.METINF_NAMESPACE)
 _NAMES: Final = tuple(name for name in (*tokens.SYNCML, *tokens.METINF) if name)
 _STARTS: Final = {
@@ -246,12 +247,17 @@ class Writer:
         self.pieces += (self._starts[name], _escape(text.encode()), self._ends[name])
 
     def octets(self, name: str, octets: bytes) -> None:
-        """Write UTF-8; `LocalError` for other octets, which the caller sends in base64."""
+        """Write UTF-8; `LocalError` for other octets, which the caller sends in base64.
+
+        A blank at the beginning is written as a reference: some peers pass over the others.
+        """
         try:
             text = octets.decode()
         except UnicodeDecodeError:
             raise LocalError(f"{name} is no text: XML carries it in base64 only") from None
         self.text(name, text)
+        if text[:1] in _FIRST:
+            self.pieces[-2] = _FIRST[text[0]] + self.pieces[-2][1:]
 
     def flag(self, name: str) -> None:
         """Write an element that is empty."""
