@@ -301,19 +301,26 @@ async def _gateway(running: "Operator", centre: "MessageCentre") -> None:
 
 async def _tell_journal(running: "Operator") -> None:
     """Print what is written into the journal from now on."""
-    from cardsync.operator.journal import START, Position, journal_since  # noqa: PLC0415
+    import psycopg  # noqa: PLC0415
 
-    def read(after: Position) -> Position:
-        with running.database.transaction() as connection:
-            entries = journal_since(connection, after)
-        for entry in entries:
-            if after != START or entry.at >= started:
+    from cardsync.operator.journal import PAGE, START, Entry, journal_since  # noqa: PLC0415
+
+    def read() -> list[Entry] | None:
+        try:
+            with running.database.transaction() as connection:
+                return journal_since(connection, position)
+        except psycopg.OperationalError:
+            return None  # away: what is written meanwhile is read later
+
+    started, position, is_new = datetime.now(UTC), START, False
+    while True:
+        entries = await asyncio.to_thread(read)
+        for entry in entries or ():
+            position = entry.position
+            if is_new or entry.at >= started:
                 step = {"step": "A", "who": "operator > card", "what": entry.what,
                         "octets": entry.octets, "milliseconds": entry.milliseconds}  # fmt: skip
                 lines.write("step", step)
-        return entries[-1].position if entries else after
-
-    started, position = datetime.now(UTC), START
-    while True:
-        position = await asyncio.to_thread(read, position)
+        # Behind the first page that is not full everything is new, whatever the clock says.
+        is_new |= entries is not None and len(entries) < PAGE
         await asyncio.sleep(_JOURNAL_SECONDS)

@@ -21,6 +21,8 @@ class Position(NamedTuple):
 
 
 START = Position(0, 0)
+PAGE = 500
+"""Entries that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def note(
 
 
 def journal_since(
-    connection: Connection, after: Position = START, *, limit: int = 500
+    connection: Connection, after: Position = START, *, limit: int = PAGE
 ) -> list[Entry]:
     """Give at most `limit` entries behind `after`, in order.
 

@@ -30,6 +30,7 @@ from cardsync.syncml.elements import (
     SyncHdr,
 )
 from cardsync.terminal.databases.sources import open_source
+from cardsync.terminal.databases.vdir import Folder
 from syncml.files import FolderPair
 from syncml.pair import DEVICE, URL
 from syncml.test_exclusive import Exclusive
@@ -222,6 +223,88 @@ def test_items_that_leave_the_peer(tmp_path: Path) -> None:
         (change.identifier, change.kind, change.peer) for change in store.changes(token)
     }
     source.close()
+
+
+def cut_off(pair: FolderPair, patch: pytest.MonkeyPatch, *changes: Change) -> None:
+    """Apply changes in a process that ends when they are in the memory, not yet in the folder."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with patch.context() as patched:
+        patched.setattr(Folder, "_place", end)
+        with pytest.raises(KeyboardInterrupt):
+            pair.mine.apply(changes)
+
+
+ASKED = (Change(REPLACE, "item1", b"x"), Change(DELETE, "item2"), Change(ADD, "", b"y", "new"))
+
+
+def test_what_was_acknowledged_is_done_later(
+    pair: FolderPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory knows what the folder shall be; the owner is told nothing of the kind."""
+    since = pair.mine.token()
+    cut_off(pair, monkeypatch, *ASKED)
+    before = pair.client.items()
+    changes = list(pair.mine.changes(since))
+    after = pair.client.items()
+
+    assert b"content 1" == before["item1"]
+    assert {"item2", "new"} & before.keys() == {"item2"}
+    assert (b"x", b"y", []) == (after["item1"], after["new"], changes)
+    assert "item2" not in after
+
+
+def test_what_cannot_be_done_later_is_no_deletion(
+    pair: FolderPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that takes nothing is asked again; meanwhile nobody hears of a missing item."""
+    since = pair.mine.token()
+    cut_off(pair, monkeypatch, *ASKED)
+
+    def refuse(*_: object) -> str:
+        raise PeerError("read-only", answer=510)
+
+    with monkeypatch.context() as patched:
+        for name in ("write", "remove"):
+            patched.setattr(pair.mine._index.collection, name, refuse)
+        meanwhile = list(pair.mine.changes(since))
+    then = list(pair.mine.changes(since))
+
+    assert ([], []) == (meanwhile, then)
+    assert b"x" == pair.client.items()["item1"]
+
+
+def test_owner_who_writes_between_a_crash_and_the_next_start(
+    pair: FolderPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What he wrote is his change, and stays."""
+    since = pair.mine.token()
+    cut_off(pair, monkeypatch, *ASKED)
+    pair.client.put("item1", b"a person wrote this")
+    pair.client.put("new", b"and this")
+    changes = {each.identifier: each.data for each in pair.mine.changes(since)}
+
+    assert {"item1": b"a person wrote this", "new": b"and this"} == changes
+    assert "item2" not in pair.client.items()
+
+
+def test_item_that_comes_and_goes_while_all_are_read(pair: FolderPair) -> None:
+    """One that vanishes is told the next time as deleted, one that appears as added."""
+    store = pair.mine
+    since = store.token()
+    for name in ("item1", "item2"):
+        store.put(name, b"changed")
+    changes = store.changes(since)
+    first = next(changes)
+    gone = ({"item1", "item2"} - {first.identifier}).pop()
+    store.remove(gone)
+    store.put("new", b"new")
+    rest, after = list(changes), {each.identifier: each.kind for each in store.changes(since)}
+
+    assert [] == rest
+    assert {first.identifier: REPLACE, gone: DELETE, "new": ADD} == after
 
 
 def test_folder_that_was_made_anew_is_another_one(tmp_path: Path) -> None:
