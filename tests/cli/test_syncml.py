@@ -398,6 +398,43 @@ def test_interrupt_breaks_off_and_the_next_goes_on(tmp_path: Path) -> None:
     assert 9 == len(list((tmp_path / "server").iterdir()))
 
 
+@pytest.mark.parametrize("place", ["{}/server", "{}/x.sqlite#t"])
+@pytest.mark.parametrize("second", ["serve", "sync"])
+def test_one_process_at_a_time(tmp_path: Path, second: str, place: str) -> None:
+    """The second one is told at once by whom it is held; a crash leaves nothing to be cleaned."""
+    database = f"notes={place.format(tmp_path)}"
+    served = [sys.executable, "-m", "cardsync", "syncml", "serve", "--port", "0", database]
+    with subprocess.Popen(served, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as first:
+        assert first.stdout is not None
+        url = first.stdout.readline().split()[-1]
+        more = ("serve", "--port", "0") if second == "serve" else ("sync", url)
+        told = run(*more, database)
+        first.kill()
+
+    assert (2, "") == (told.returncode, told.stdout)
+    assert f"{database} is served by process {first.pid}; one process at a time" in told.stderr
+    assert 1 == len(told.stderr.splitlines())
+    assert 1 == run("sync", "http://127.0.0.1:9/", database).returncode, "nobody answers there"
+
+
+def test_two_synchronizations_at_once(tmp_path: Path) -> None:
+    """The second one ends before it asks anybody anything."""
+    (tmp_path / "client").mkdir()
+    second: list[subprocess.CompletedProcess[str]] = []
+    folder = f"notes={tmp_path / 'client'}"
+
+    def serve(_body: bytes, _type: str, _query: str, _origin: str, _mac: str | None) -> Reply:
+        second.append(run("sync", "http://127.0.0.1:9/", folder))
+        return Reply(503, "text/plain", b"later")
+
+    with serving(serve) as at:
+        first = run("sync", at, folder)
+
+    assert (1, [2]) == (first.returncode, [each.returncode for each in second])
+    assert "notes=" in second[0].stderr
+    assert " is synchronized by process " in second[0].stderr
+
+
 @contextmanager
 def serving(serve: Serve) -> Iterator[str]:
     """Serve HTTP in this process; give the address."""

@@ -97,7 +97,7 @@ def serve(
     shown = accounts.SERVER.read(server, server_password_file, server_scheme)
     peers = accounts.users(user, users)
     settings = Settings(peers, wanted, rules[rule], max_message, stop, shown)
-    sources = [open_source(each, content_type) for each in databases]
+    sources = [open_source(each, content_type, "is served") for each in databases]
     answer = SyncmlServer(sources, settings, _complain).serve
     _serve(HttpServer(host, port, answer), beside(doors, answer), sources)
 

@@ -238,7 +238,7 @@ def _run(
         os.write(sys.stderr.fileno(), b"\nbreaking off; once more ends it at once\n")
 
     signal.signal(signal.SIGINT, interrupt)
-    sources = [open_source(each, content_type) for each in databases]
+    sources = [open_source(each, content_type, "is synchronized") for each in databases]
     tell = _tell if sys.stderr.isatty() else _say_nothing
     try:
         with Carriers(Settings(*way), Taps()) as carriers:

@@ -6,9 +6,11 @@ changed, and under `lost` the versions that lost a conflict.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from cardsync.errors import ConfigError
 from cardsync.syncml.datastore import ANY_TYPE, Rule
+from cardsync.terminal.databases.holding import hold
 from cardsync.terminal.databases.index import Index
 from cardsync.terminal.databases.indexed import IndexedClient, SafetyStop
 from cardsync.terminal.databases.indexed_server import IndexedServer
@@ -20,10 +22,11 @@ CLOSED = SafetyStop()
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An open database: `name` is what peers call it."""
+    """An open database: `name` is what peers call it; `held` keeps other processes away."""
 
     name: str
     index: Index
+    held: TextIO | None = None
 
     def client(self, peer: str, stop: SafetyStop = CLOSED) -> IndexedClient:
         """Give it in the role of the client of one server database."""
@@ -40,10 +43,15 @@ class Source:
         self.index.close()
         if isinstance(self.index.collection, Table):
             self.index.collection.close()
+        if self.held is not None:
+            self.held.close()
 
 
-def open_source(text: str, content_type: str = ANY_TYPE) -> Source:
-    """Open what a person named. Raises `ConfigError`."""
+def open_source(text: str, content_type: str = ANY_TYPE, doing: str = "") -> Source:
+    """Open what a person named. Raises `ConfigError`.
+
+    `doing` is what this process does with it, such as "is served", if no other one may meanwhile.
+    """
     name, equals, place = text.partition("=")
     name = name.removeprefix("./")
     if not equals or not name or not place:
@@ -55,6 +63,9 @@ def open_source(text: str, content_type: str = ANY_TYPE) -> Source:
     if hash_sign and file and table and not Path(place).is_dir():
         path = Path(file).absolute()
         beside = path.with_name(f".{path.name}.{table.replace('/', '_')}.cardsync")
-        return Source(name, Index(beside, Table(path, table, content_type)))
+        held = hold(beside, text, doing) if doing else None
+        return Source(name, Index(beside, Table(path, table, content_type)), held)
     path = Path(place).absolute()
-    return Source(name, Index(path.with_name(f".{path.name}.cardsync"), Folder(path, content_type)))
+    beside = path.with_name(f".{path.name}.cardsync")
+    held = hold(beside, text, doing) if doing else None
+    return Source(name, Index(beside, Folder(path, content_type)), held)
