@@ -202,7 +202,7 @@ def postmaster(home: Path) -> int | None:
 def is_well(operator: Process) -> bool:
     """Say whether the database answers."""
     try:
-        return urllib.request.urlopen(operator.url + "healthz").status == 200
+        return bool(urllib.request.urlopen(operator.url + "healthz").status == 200)
     except urllib.error.URLError:
         return False
 

@@ -239,7 +239,7 @@ def test_unanswered_message() -> None:
     """No response in time: the outcome is unknown, the session lives on."""
 
     async def journey() -> None:
-        limits = Limits(response_timeout=0.1)
+        limits = Limits(response_timeout=1)
         async with Centre(ignore) as centre, centre.client(limits=limits) as client:
             with pytest.raises(SubmitUnknown):
                 await client.submit(SUBMIT)
@@ -318,7 +318,7 @@ def test_cancelled_submit_keeps_its_place_in_the_window() -> None:
     """A caller that leaves does not free what the centre still has to answer."""
 
     async def journey() -> None:
-        limits = Limits(window=1, response_timeout=0.2)
+        limits = Limits(window=1, response_timeout=1)
         async with Centre(ignore) as centre, centre.client(limits=limits) as client:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
