@@ -139,10 +139,17 @@ def test_unknown_elements() -> None:
     assert (Alert(1),) == xml.decode(_document(body)).commands
 
 
-@pytest.mark.parametrize("inside", ["<note>x</note>", "x<b xmlns='urn:x'/>", "<Item/>"])
-def test_unknown_elements_in_data(inside: str) -> None:
-    """In data they would be lost content: a peer must escape them. Clause 6.1.6."""
-    octets = _document(f"<Add><CmdID>1</CmdID><Item><Data>{inside}</Data></Item></Add>")
+@pytest.mark.parametrize("inside", ["<note>x</note>", "x<b xmlns='urn:x'/>", "a <New/> b"])
+def test_item_in_markup(inside: str) -> None:
+    """A peer should escape it (clause 6.1.6); where it does not, it is kept as it was written."""
+    octets = _document(f"<Add><CmdID>1</CmdID><Item><Data> {inside}\n</Data></Item></Add>")
+
+    assert (Add(1, (Item(data=inside.encode()),)),) == xml.decode(octets).commands
+
+
+def test_elements_of_ours_in_data() -> None:
+    """What SyncML knows, and has nothing to say there, is no item."""
+    octets = _document("<Add><CmdID>1</CmdID><Item><Data><Item/></Data></Item></Add>")
     (command,) = xml.decode(octets).commands
 
     assert isinstance(command, Unread)

@@ -11,6 +11,7 @@ from xml.parsers import expat
 from cardsync.syncml import tokens
 from cardsync.syncml.tokens import FIRST_TAG, HAS_ATTRIBUTES, HAS_CONTENT, TAG_BITS, Token
 from cardsync.syncml.tree import MAX_OCTETS, TOO_LARGE, MalformedMessage
+from cardsync.syncml.xml import width
 
 _STRINGS: Final = frozenset({0x03, 0x40, 0x41, 0x42})
 _NUMBERS: Final = frozenset({0x02, 0x80, 0x81, 0x82, 0x83})
@@ -82,7 +83,7 @@ class XmlOutline:
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2]
-        close = f"</{name}>".encode(_encoding(self._first))
+        close = f"</{name}>".encode(width(self._first))
         self._found.append(Began(local, self._parser.CurrentByteIndex, close))
 
     def _end(self, _name: str) -> None:
@@ -91,13 +92,6 @@ class XmlOutline:
     def _doctype(self, _name: str, _system: str | None, _public: str | None, inside: int) -> None:
         if inside:
             raise MalformedMessage("a document type with declarations of its own")
-
-
-def _encoding(first: bytes) -> str:
-    """Tell how tags are written: in octets of ASCII, unless the document is in UTF-16."""
-    if first in {b"\xfe\xff", b"\0<"}:
-        return "utf-16-be"
-    return "utf-16-le" if first in {b"\xff\xfe", b"<\0"} else "utf-8"
 
 
 class WbxmlOutline:

@@ -63,7 +63,10 @@ class _Handlers:
     The characters that came since the last tag are in `_pieces`, where expat itself puts them.
     """
 
-    __slots__ = ("_budget", "_left", "_lists", "_names", "_parser", "_pieces", "_space", "_stack")
+    __slots__ = (
+        "_budget", "_encoding", "_left", "_lists", "_names", "_octets", "_parser", "_pieces",
+        "_space", "_stack",
+    )  # fmt: skip
 
     def __init__(self, budget: Budget, encoding: str | None) -> None:
         self._budget = budget
@@ -73,6 +76,8 @@ class _Handlers:
         self._pieces: list[str] = []
         self._names: dict[str, str] = {}  # what expat calls an element: what we do, "" if unknown
         self._space = ""
+        self._octets = b""
+        self._encoding = encoding
         self._parser = expat.ParserCreate(encoding, _SEPARATOR)
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
@@ -83,6 +88,7 @@ class _Handlers:
 
     def parse(self, octets: bytes) -> Node:
         """Read the document; raise `MalformedMessage`."""
+        self._octets = octets
         try:
             self._parser.Parse(octets, True)
         except expat.ExpatError as exc:
@@ -153,10 +159,29 @@ class _Handlers:
     def _end(self, _name: str) -> None:
         node = self._stack.pop()
         if self._lists.pop():
-            node.text = b""  # what stands between elements says nothing
+            # What stands between elements says nothing, unless an item is written in XML itself.
+            node.text = self._inline(node) if node.name == "Data" else b""
         elif self._pieces:
             node.text += "".join(self._pieces).encode()
         self._pieces.clear()
+
+    def _inline(self, node: Node) -> bytes:
+        """Give the markup of an item that stands in its Data as it is, which then has no elements.
+
+        Representation Protocol 1.2, Data and Format. It is as it was written, in UTF-8.
+        """
+        if all(child.name != UNKNOWN for child in node.children):
+            return b""
+        told = _ENCODING.match(self._octets)
+        encoding = self._encoding or (told[1].decode() if told else width(self._octets[:2]))
+        node.children = ()
+        try:
+            end_of_tag = ">".encode(encoding)
+            start = self._octets.index(end_of_tag, node.offset) + len(end_of_tag)
+            markup = self._octets[start : self._parser.CurrentByteIndex]
+            return markup.decode(encoding).strip().encode()
+        except (LookupError, UnicodeError):
+            raise self._refusal("an item in markup that cannot be read") from None
 
     def _doctype(self, _name: str, _system: str | None, _public: str | None, inside: int) -> None:
         if inside:
@@ -164,6 +189,13 @@ class _Handlers:
 
     def _skipped(self, *_entity: object) -> None:
         raise self._refusal("an unknown entity")
+
+
+def width(first: bytes) -> str:
+    """Tell by its first two octets how wide the characters of a document are. XML 1.0 annex F."""
+    if first in {b"\xfe\xff", b"\0<"}:
+        return "utf-16-be"
+    return "utf-16-le" if first in {b"\xff\xfe", b"<\0"} else "utf-8"
 
 
 def _in_utf_8(octets: bytes) -> tuple[bytes, str | None]:
