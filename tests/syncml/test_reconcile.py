@@ -5,7 +5,7 @@ import pytest
 from cardsync.syncml.datastore import Change, ChangeKind, Rule
 from cardsync.syncml.reconcile import Decision, reconcile
 
-ADD, REPLACE, DELETE, MERGE = ChangeKind
+ADD, REPLACE, DELETE, MERGE, *_ = ChangeKind
 OURS = Change(REPLACE, "g", b"ours", "l", "7")
 THEIRS = Change(REPLACE, "", b"theirs", "l")
 GONE_HERE = Change(DELETE, "g", None, "l", "7")
