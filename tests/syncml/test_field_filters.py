@@ -383,6 +383,7 @@ class ByFields(Replicas):
             name = names[pick % len(names)]
             tel = properties.read(store.items()[name], VCARD)["TEL"][0]
             self.written.discard(tel.encode())
+            self.owned.pop((side, name), None)  # who removes an item gives up its fields
             store.remove(name)
 
     def _converged(self) -> None:
