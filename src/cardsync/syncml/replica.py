@@ -55,6 +55,7 @@ class Replica:
         self.status: int = StatusCode.OK
         self.sent_all = False
         self._agreed = next(iter(self.store.anchors()), None)
+        self._forgotten = False
         if request.resume and request.resume.agreed != self._own_anchor():
             request = replace(request, resume=None)
         self.account = request.account
@@ -76,7 +77,6 @@ class Replica:
         self._waiting: dict[tuple[int, int], Waiting] = {}
         self._maps: list[Mapping] = []
         self._chunk: Chunk | None = None
-        self._forgotten = False
         self.unread: list[Unread] = []
         self._size = self.store.size() if isinstance(self.store, Guarded) else 0
         self._sent = self._received = Counts()
@@ -386,8 +386,8 @@ class Replica:
             yield replace(change, kind=ChangeKind.REPLACE) if again else change
 
     def _own_anchor(self) -> str:
-        """Name the last success."""
-        return next((each.own for each in self.store.anchors()), "")
+        """Name the last success, unless it is forgotten since."""
+        return "" if self._agreed is None or self._forgotten else self._agreed.own
 
     def miss(self, code: int, items: int = 1) -> None:
         """Count items that one side has now and the other lacks."""

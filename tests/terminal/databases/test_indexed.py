@@ -1,7 +1,7 @@
 """Folders and tables as datastores of both roles: whole sessions over real files."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,6 +178,7 @@ def test_edit_that_was_not_seen_is_not_overwritten(pair: FolderPair) -> None:
 
     assert [409, 409, 200] == [each.code for each in store.apply(asked)]
     assert b"a person wrote this" == store.items()["item1"]
+    store.anchors()  # the next session begins
     assert {"item1": REPLACE, "item2": DELETE} == {
         each.identifier: each.kind for each in store.changes(since)
     }
@@ -189,6 +190,7 @@ def test_what_is_stored(tmp_path: Path) -> None:
     one, two = (b"BEGIN:VCARD\nUID:%d\nEND:VCARD\n" % number for number in (1, 2))
     (tmp_path / "cards" / "1").write_bytes(one)
     store = source.server("device")
+    store.anchors()  # a session begins
     store.apply([Change(ADD, "", two, name) for name in "ab"])
     store.apply([Change(DELETE, "", None, "b")])
     meant = [Change(REPLACE, "", two, name) for name in "ab"]
@@ -206,6 +208,7 @@ def test_items_that_leave_the_peer(tmp_path: Path) -> None:
     store.apply([Change(ADD, "", data, name) for name, data in (("a", b"1"), ("b", b"2"))])
     token = store.token()
     (tmp_path / "notes" / "b").write_bytes(b"3")
+    store.anchors()  # a session begins
     assert ["b"] == [change.identifier for change in store.changes(token)]
     soft = ChangeKind.SOFT_DELETE
     left = store.apply(
@@ -217,6 +220,7 @@ def test_items_that_leave_the_peer(tmp_path: Path) -> None:
         ]
     )
     (tmp_path / "notes" / "a").write_bytes(b"4")
+    store.anchors()  # the next session begins
 
     assert [200, 211, 200, 211] == [each.code for each in left]
     assert {("a", ADD, None), ("b", REPLACE, "b")} == {
@@ -247,6 +251,7 @@ def test_what_was_acknowledged_is_done_later(
     since = pair.mine.token()
     cut_off(pair, monkeypatch, *ASKED)
     before = pair.client.items()
+    pair.mine.anchors()  # the next session begins
     changes = list(pair.mine.changes(since))
     after = pair.client.items()
 
@@ -269,7 +274,9 @@ def test_what_cannot_be_done_later_is_no_deletion(
     with monkeypatch.context() as patched:
         for name in ("write", "remove"):
             patched.setattr(pair.mine._index.collection, name, refuse)
+        pair.mine.anchors()
         meanwhile = list(pair.mine.changes(since))
+    pair.mine.anchors()
     then = list(pair.mine.changes(since))
 
     assert ([], []) == (meanwhile, then)
@@ -284,6 +291,7 @@ def test_owner_who_writes_between_a_crash_and_the_next_start(
     cut_off(pair, monkeypatch, *ASKED)
     pair.client.put("item1", b"a person wrote this")
     pair.client.put("new", b"and this")
+    pair.mine.anchors()
     changes = {each.identifier: each.data for each in pair.mine.changes(since)}
 
     assert {"item1": b"a person wrote this", "new": b"and this"} == changes
@@ -296,15 +304,42 @@ def test_item_that_comes_and_goes_while_all_are_read(pair: FolderPair) -> None:
     since = store.token()
     for name in ("item1", "item2"):
         store.put(name, b"changed")
+    store.anchors()
     changes = store.changes(since)
     first = next(changes)
     gone = ({"item1", "item2"} - {first.identifier}).pop()
     store.remove(gone)
     store.put("new", b"new")
-    rest, after = list(changes), {each.identifier: each.kind for each in store.changes(since)}
+    rest = list(changes)
+    store.anchors()
+    after = {each.identifier: each.kind for each in store.changes(since)}
 
     assert [] == rest
     assert {first.identifier: REPLACE, gone: DELETE, "new": ADD} == after
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_is_looked_at_once_a_session(
+    pair: FolderPair, monkeypatch: pytest.MonkeyPatch, kind: AlertCode
+) -> None:
+    """A session of many messages costs no look at every file with each of them."""
+    looks: list[Path] = []
+    stamps = Folder.stamps
+
+    def counted(folder: Folder) -> Mapping[str, str]:
+        looks.append(folder._path)
+        return stamps(folder)
+
+    for side, store in (("c", pair.client), ("s", pair.store)):
+        for number in range(60):
+            store.put(f"{side}{number}", b"of %s, %d " % (side.encode(), number) * 40)
+    pair.client_config = lambda config: replace(config, max_msg_size=4000)
+    monkeypatch.setattr(Folder, "stamps", counted)
+
+    assert pair.sync(kind).ok
+    assert len(pair.wire) > 5
+    for side in ("c", "s"):
+        assert looks.count(pair.home / side) <= 3  # the begin; before a refresh removes the rest
 
 
 def test_folder_that_was_made_anew_is_another_one(tmp_path: Path) -> None:
@@ -353,6 +388,7 @@ def test_table_as_a_database(tmp_path: Path) -> None:
     connection.commit()
     source = open_source(f"db={tmp_path / 'x.sqlite'}#t")
     store = source.server("device", Rule.CLIENT_WINS)
+    store.anchors()  # a session begins
     (ours,) = store.changes("0")
     theirs = [Change(ADD, "", b'{"a":"two","b":2}', "9"), Change(ADD, "", b"no row", "10")]
 

@@ -135,6 +135,30 @@ def test_on_the_disk_before_it_is_in_its_place(
     assert ["file", "file", "name", "name", "folder"] == calls
 
 
+def test_many_files_go_to_the_disk_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of a large batch is on the disk before the first file is in its place."""
+    folder, calls = Folder(tmp_path), []
+    sync, replace = os.sync, os.replace
+
+    def synced() -> None:
+        calls.append("all")
+        sync()
+
+    def replaced(*names: Path) -> None:
+        calls.append("name")
+        replace(*names)
+
+    monkeypatch.setattr(os, "sync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    with folder.batch():
+        for number in range(40):
+            folder.write(str(number), b"x")
+
+    assert ["all", *["name"] * 40] == calls
+
+
 def test_left_overs_are_swept(tmp_path: Path) -> None:
     """What a killed process had put aside goes after a day; what is younger may be in use."""
     for name, age in ((".0123456789ab.part", 2 * 86400), (".ba9876543210.part", 60)):

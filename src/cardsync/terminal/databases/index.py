@@ -233,6 +233,15 @@ class Index:
             for name in sorted({name for name, _ in known} - stamps.keys()):
                 self.bury(name)
 
+    def look(self, name: str) -> None:
+        """Note what the owner has changed of one item."""
+        with self.transaction():
+            data = self.collection.read(name)
+            if data is None:
+                self.bury(name)
+            else:
+                self.note(name, "", data)
+
     def _look(self, name: str, stamp: str) -> None:
         """Note an item whose stamp is not the known one; its content may be."""
         data = self.collection.read(name)

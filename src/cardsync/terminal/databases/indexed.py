@@ -1,7 +1,9 @@
 """The contract of a datastore (`syncml.datastore`) over any collection and its index.
 
 Names on the wire are the names of the items. The owner of the collection may change it at any
-time, in the middle of a session too: what he changed is noticed before an item is replaced.
+time. The whole of it is looked at when a session begins, and not with each message, which would
+cost the more the more items there are; in the middle of a session, what he changed of an item is
+noticed before that item is replaced, and all else the next time.
 """
 
 import json
@@ -63,7 +65,6 @@ class IndexedDatastore:
 
     def changes(self, since: str | None) -> Iterator[Change]:
         """Yield what changed since a token, the oldest first; for None every item, as ADD."""
-        self._index.scan()
         for name, deleted, peer, at_peer, last in self._changed(since):
             data = None if deleted else self._collection.read(name)
             if deleted:
@@ -75,7 +76,6 @@ class IndexedDatastore:
 
     def count(self, since: str | None) -> int:
         """Count what `changes` yields."""
-        self._index.scan()
         return len(self._changed(since))
 
     def size(self) -> int:
@@ -85,8 +85,7 @@ class IndexedDatastore:
 
     def stored(self, changes: Sequence[Change]) -> Sequence[bytes | None]:
         """Give the present content of the item that each change means."""
-        self._index.scan()
-        rows = map(self._meant, changes)
+        rows = map(self._seen, changes)
         return [None if row is None or row[3] else self._collection.read(row[1]) for row in rows]
 
     @contextmanager
@@ -252,6 +251,14 @@ class IndexedDatastore:
     def _meant(self, change: Change) -> Row | None:
         """Find the item whose fields a change has."""
         return self._find(change)
+
+    def _seen(self, change: Change) -> Row | None:
+        """Find the item whose fields a change has, as its owner has left it."""
+        row = self._meant(change)
+        if row is None or self._is_as_seen(row):
+            return row
+        self._index.look(row[1])
+        return self._meant(change)
 
     def _row(self, condition: str, *values: object) -> Row | None:
         found: Row | None = self._index.connection.execute(

@@ -84,7 +84,8 @@ class IndexedServer(IndexedDatastore):
 
     def _own(self, since: str, changes: Sequence[Change]) -> Iterator[Change]:
         """Give our changes that may be of the same items: by the peer's name or the content."""
-        self._index.scan()
+        for change in changes:
+            self._seen(change)
         names = [change.peer for change in changes]
         alike = [None if e.data is None else self._index.likeness(e.data) for e in changes]
         for at in range(0, len(changes), _ROWS):

@@ -28,6 +28,10 @@ _SETTLED_NANOSECONDS: Final = 100_000_000
 _PART: Final = re.compile(r"\.[0-9a-f]{12}\.part")
 _LEFT_OVER: Final = 86_400  # seconds
 
+_FEW: Final = 16
+"""So many files of a batch go to the disk one by one, and each tells if it cannot; the others go
+together at the end of the batch, which takes a tenth of the time."""
+
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DEVICE_FULL, _FAILED = 420, 510
 
@@ -89,6 +93,8 @@ class Folder:
         try:
             yield
             self._staged = None
+            if len(staged) > _FEW:
+                os.sync()
             for name, one in staged.items():
                 if self.read(name) == one.before:  # else its owner was here just now: it is his
                     self._place(name, one.part)
@@ -128,7 +134,7 @@ class Folder:
         with self.batch():
             part = self._path / f".{secrets.token_hex(6)}.part"
             try:
-                _write_durably(part, data)
+                _write(part, data, durably=len(self._staged or ()) < _FEW)
                 if (self._path / name).is_dir():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             except OSError as exc:
@@ -209,11 +215,12 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _write_durably(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, *, durably: bool) -> None:
     with path.open("xb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if durably:
+            os.fsync(file.fileno())
 
 
 def _is_file(entry: "os.DirEntry[str]") -> bool:
