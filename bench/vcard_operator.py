@@ -6,23 +6,24 @@ operator's store keeps what is no record as it is. All else is the operator as i
 
 import functools
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from unittest import mock
 
 from cardsync.cli import main
-from cardsync.operator import synchronization
+from cardsync.operator.description import describe
 from cardsync.operator.store.datastore import PostgresDatastore
 from cardsync.syncml.devinf import ContentType, DevInf
 
 _KIND = ContentType("text/vcard", "3.0")
 _MODULE = "cardsync.operator.synchronization"
-_of_records = synchronization._devinf  # noqa: SLF001 - what it says of the database is replaced
 
 
-def _of_cards(ours: str, version: str) -> DevInf:
+def _of_cards(ours: str, version: str, databases: Iterable[str]) -> DevInf:
     """Describe the operator, with vCards."""
-    info = _of_records(ours, version)
-    stores = [replace(each, rx_pref=_KIND, tx_pref=_KIND, ct_caps=()) for each in info.datastores]
+    info = describe(ours, version, databases)
+    bare = [replace(each, ct_caps=(), filter_caps=()) for each in info.datastores]
+    stores = [replace(each, rx_pref=_KIND, tx_pref=_KIND) for each in bare]
     return replace(info, datastores=tuple(stores))
 
 
@@ -33,7 +34,7 @@ _Cards = functools.partial(
 if __name__ == "__main__":
     with (
         mock.patch(f"{_MODULE}.PostgresDatastore", _Cards),
-        mock.patch(f"{_MODULE}._devinf", _of_cards),
+        mock.patch(f"{_MODULE}.describe", _of_cards),
     ):
         sys.argv[0] = "cardsync"
         main()

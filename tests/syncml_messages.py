@@ -11,6 +11,7 @@ from cardsync.syncml.devinf import (
     DevInf,
     DsMem,
     Ext,
+    FilterCap,
     Property,
     PropParam,
 )
@@ -77,6 +78,7 @@ def device(version: str) -> DevInf:
         hierarchical=version == "1.2",
         ct_caps=(cap,) if version == "1.2" else (),
         filters=(ContentType("syncml:filtertype-cgi", "1.0"),) if version == "1.2" else (),
+        filter_caps=(FilterCap(kind, ("SINCE",), ("N", "TEL")),) if version == "1.2" else (),
     )
     return DevInf(
         version=version,

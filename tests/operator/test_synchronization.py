@@ -11,6 +11,7 @@ import pytest
 
 from cardsync.errors import LocalError
 from cardsync.octets.semi import swapped
+from cardsync.operator.description import describe
 from cardsync.operator.store import devices
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.credentials import Accounts
@@ -182,6 +183,15 @@ def test_changes_of_both_sides(operator: Operator) -> None:
     assert sorted(store.items().values()) == contents(operator)
     assert Parameter("./Ext/Operator", "x").encode() in store.items().values()
     assert 4 == len(store.items())
+
+
+def test_what_filters_may_ask() -> None:
+    """The device information names the properties, and says that fields go by themselves."""
+    (store,) = describe("http://a.example/", "1.2", ["devman"]).datastores
+
+    assert ("syncml:filtertype-cgi",) == tuple(each.type for each in store.filters)
+    assert tuple("diknopstv") == store.filter_caps[0].properties
+    assert store.ct_caps[0].field_level
 
 
 def test_device_asks_for_some(operator: Operator) -> None:

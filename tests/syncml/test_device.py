@@ -6,7 +6,7 @@ import pytest
 
 from cardsync.errors import LocalError
 from cardsync.syncml import codec, xml
-from cardsync.syncml.devinf import ContentType, CtCap, DevInf, Property, PropParam
+from cardsync.syncml.devinf import ContentType, CtCap, DevInf, FilterCap, Property, PropParam
 from cardsync.syncml.elements import Command, Item, Location, Message, Put, SyncHdr, Unread
 from syncml_messages import device
 
@@ -113,7 +113,7 @@ def test_versions_of_a_type() -> None:
 
 
 def test_unknown_things() -> None:
-    """A private SyncType is kept, properties of filters and foreign elements are passed over."""
+    """A private SyncType is kept, foreign elements are passed over, and so is a version."""
     info = _read(
         (STORE % "<MaxObjSize>5</MaxObjSize><FilterCap><CTType>a</CTType></FilterCap>").replace(
             "</SyncCap>", "<SyncType>390001</SyncType></SyncCap>"
@@ -121,6 +121,7 @@ def test_unknown_things() -> None:
     )
 
     assert (1, 390001) == info.datastores[0].sync_types
+    assert (FilterCap(ContentType("a", "")),) == info.datastores[0].filter_caps
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from cardsync.syncml.datastore import ANY_TYPE
-from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
+from cardsync.syncml.devinf import ContentType, DataStore, DevInf, FilterCap, SyncType
 from cardsync.syncml.filters import CGI
+from cardsync.syncml.properties import usual
 from cardsync.terminal.databases.sources import Source
 
 MANUFACTURER = "cardsync"
@@ -53,4 +54,15 @@ def _datastore(source: Source, device_type: str) -> DataStore:
         tx=tuple(others),
         max_guid_size=255,
         filters=(CGI,) if device_type == "server" else (),
+        filter_caps=_filter_caps((first, *others)) if device_type == "server" else (),
     )
+
+
+def _filter_caps(kinds: Iterable[ContentType]) -> tuple[FilterCap, ...]:
+    """Name the usual properties of each type.
+
+    There is no CTCap: of one that does not name every property peers conclude that we lose the
+    others. So FieldLevel, which stands there, is told of records alone.
+    """
+    named = [FilterCap(kind, properties=usual(kind.type)) for kind in kinds]
+    return tuple([each for each in named if each.properties])

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from cardsync.errors import PeerError
+from cardsync.operator.description import describe
 from cardsync.operator.store import devices, sessions
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.credentials import Accounts
@@ -29,8 +30,7 @@ from cardsync.operator.store.database import Connection, Database
 from cardsync.operator.store.datastore import PostgresDatastore
 from cardsync.operator.store.records import Place
 from cardsync.operator.store.sessions import Session
-from cardsync.syncml import auth, codec, filters, record, server
-from cardsync.syncml.devinf import ContentType, DataStore, DevInf, SyncType
+from cardsync.syncml import auth, codec, server
 from cardsync.syncml.elements import Alert, Message, SyncHdr
 from cardsync.syncml.events import Finished, NotRead, PeerDescribed
 from cardsync.syncml.identity import mac
@@ -203,7 +203,7 @@ class _Exchange:
             content_type=content_type,
             next_anchor=_anchor(self._now),
             resp_uri=f"{ours}?{self._address()}",
-            devinf=_devinf(ours, self._header.version.dtd),
+            devinf=describe(ours, self._header.version.dtd, DATABASES),
             peer_known=self._known and devices.is_described(self._connection, self._device),
             max_msg_size=MAX_MESSAGE,
             account=self._own(session),
@@ -371,30 +371,3 @@ def _card_password(proof: auth.Proof, device: str) -> bytes | None:
         return None
     pair, user = proof.user.encode() + b":" + proof.secret, device.encode() + b":"
     return pair.removeprefix(user) if pair.startswith(user) else None
-
-
-def _devinf(ours: str, version: str) -> DevInf:
-    """Describe ourselves. Device Information 1.2."""
-    kind = ContentType(record.CONTENT_TYPE, record.CONTENT_VERSION)
-    stores = tuple(
-        [
-            DataStore(
-                source_ref=f"./{name}",
-                rx_pref=kind,
-                tx_pref=kind,
-                sync_types=tuple([SyncType(number) for number in range(1, 7)]),
-                ct_caps=(record.ctcap(),),
-                filters=(filters.CGI,),
-            )
-            for name in DATABASES
-        ]
-    )
-    return DevInf(
-        version=version,
-        device_id=ours,
-        device_type="server",
-        datastores=stores,
-        manufacturer="cardsync",
-        utc=True,
-        large_objects=True,
-    )

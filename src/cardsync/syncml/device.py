@@ -15,6 +15,7 @@ from cardsync.syncml.devinf import (
     DevInf,
     DsMem,
     Ext,
+    FilterCap,
     Property,
     PropParam,
 )
@@ -97,7 +98,18 @@ def _write_datastore(w: Writer, store: DataStore, *, flat: bool) -> None:
     if not flat:
         for grammar in store.filters:
             _write_type(w, "Filter-Rx", grammar)
+        for asked in store.filter_caps:
+            _write_filter_cap(w, asked)
     w.close("DataStore")
+
+
+def _write_filter_cap(w: Writer, cap: FilterCap) -> None:
+    w.open("FilterCap")
+    w.text("CTType", cap.content_type.type)
+    w.text("VerCT", cap.content_type.version)
+    _texts(w, "FilterKeyword", cap.keywords)
+    _texts(w, "PropName", cap.properties)
+    w.close("FilterCap")
 
 
 def _write_memory(w: Writer, mem: DsMem) -> None:
@@ -249,6 +261,17 @@ def _read_datastore(node: Node) -> DataStore:
         hierarchical="SupportHierarchicalSync" in parts,
         ct_caps=_read_caps(node),
         filters=tuple(kinds["Filter-Rx"]),
+        filter_caps=tuple([_read_filter_cap(child) for child in each(node, "FilterCap")]),
+    )
+
+
+def _read_filter_cap(node: Node) -> FilterCap:
+    parts = once(node)
+    kind = text(required(node, parts, "CTType"))
+    return FilterCap(
+        ContentType(kind, optional_text(parts, "VerCT") or ""),
+        tuple([text(child) for child in each(node, "FilterKeyword")]),
+        tuple([text(child) for child in each(node, "PropName")]),
     )
 
 

@@ -70,10 +70,20 @@ class DsMem:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterCap:
+    """What a filter may ask of one content type, 1.2: names that are no property, properties."""
+
+    content_type: ContentType
+    keywords: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DataStore:
     """A datastore of the device; `source_ref` is its relative address.
 
-    `filters` are the grammars of filters that it takes: Filter-Rx, 1.2.
+    `filters` are the grammars of filters that it takes, Filter-Rx, and `filter_caps` what they
+    may ask, 1.2.
     """
 
     source_ref: str
@@ -88,6 +98,7 @@ class DataStore:
     hierarchical: bool = False
     ct_caps: tuple[CtCap, ...] = ()
     filters: tuple[ContentType, ...] = ()
+    filter_caps: tuple[FilterCap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,20 @@ _ESCAPED: Final = re.compile(r"\\([\\,;:nN])")
 _QUOTED_PRINTABLE: Final = "QUOTED-PRINTABLE"
 
 
+_CARD: Final = "N FN TEL EMAIL ADR ORG TITLE NOTE BDAY URL CATEGORIES UID REV"
+_CALENDAR: Final = (
+    "SUMMARY DESCRIPTION LOCATION DTSTART DTEND DUE STATUS PRIORITY CATEGORIES CLASS UID "
+    "LAST-MODIFIED"
+)
+
+
+def usual(content_type: str) -> tuple[str, ...]:
+    """Name the properties by which people look for items of a type; any other one will do."""
+    if not are_lines(content_type):
+        return ()
+    return tuple((_CALENDAR if "calendar" in content_type else _CARD).split())
+
+
 def are_known(content_type: str) -> bool:
     """Say whether items of this type may have properties."""
     return plain(content_type) in {ANY_TYPE, CONTENT_TYPE} or are_lines(content_type)
