@@ -42,6 +42,7 @@ from cardsync.terminal.agent import Agent, Identity
 from cardsync.terminal.databases.management import ManagementDatabase
 from cardsync.toolkit.synchronization_objects import Transport
 from cardsync.transport import wsp, wtp
+from cardsync.transport.carrier import Answered, Fields
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_server import WspServer
 from cardsync.transport.wtp_sar import Limits
@@ -308,8 +309,8 @@ def hasty_server(network: Network) -> Iterator[int]:
         app = App(database, Synchronization(database, cards), Arrivals(database, cards))
         answer = app.endpoint.answer
 
-        async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
-            return await answer(body, content_type, urlsplit(url).query)
+        async def handle(url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
+            return await answer(body, content_type, urlsplit(url).query, fields)
 
         server = WspServer(handle, port=0, unit_port=None, limits=HASTY)
         with running(server) as ports:

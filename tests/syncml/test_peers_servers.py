@@ -50,6 +50,7 @@ class Odd:
                 content_type=codec.XML,
                 account=auth.Account(scheme, "u", b"secret"),
                 plain=plain,
+                beside=True,
             )
         )
         self._message = 0

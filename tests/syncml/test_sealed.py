@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from cardsync.errors import LocalError
 from cardsync.syncml.auth import Account, AuthResult, Challenge, Proof, Scheme
 from cardsync.syncml.client import ClientSession
 from cardsync.syncml.elements import AlertCode
@@ -85,13 +86,17 @@ def test_mac_that_is_asked_for(scheme: Scheme) -> None:
     assert [scheme, Scheme.MAC] == sealed.client.shown[:2]
 
 
-@pytest.mark.parametrize("scheme", [Scheme.BASIC, Scheme.MAC])
-def test_carrier_without_fields(scheme: Scheme) -> None:
-    """Where nothing goes beside a message no MAC is shown; a server that insists is told."""
-    sealed = Sealed(replace(MINE, scheme=scheme), beside=False)
+def test_carrier_without_fields() -> None:
+    """Where nothing goes beside a message no MAC is shown; a server that insists is told.
+
+    Who was told to show a MAC and no less does not begin.
+    """
+    sealed = Sealed(replace(MINE, scheme=Scheme.BASIC), beside=False)
 
     assert 406 == sealed.run(sealed.pair.begin(AlertCode.TWO_WAY))
     assert Scheme.MAC not in sealed.client.shown
+    with pytest.raises(LocalError, match="beside a message"):
+        Sealed(MINE, beside=False).pair.begin(AlertCode.TWO_WAY)
 
 
 def test_wrong_password() -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from cardsync.errors import PeerError
 from cardsync.transport import wsp, wtp
+from cardsync.transport.carrier import Answered, Fields
 from cardsync.transport.obex_client import ObexCarrier
 from cardsync.transport.obex_server import ObexServer
 from cardsync.transport.wsp_capabilities import Capabilities
@@ -38,9 +39,9 @@ LIVELY = settings(
 )
 
 
-async def handle(_url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+async def handle(_url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
     """Answer with the body reversed."""
-    return 200, content_type, body[::-1]
+    return 200, content_type, body[::-1], fields
 
 
 @dataclass

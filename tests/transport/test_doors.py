@@ -9,7 +9,7 @@ import pytest
 
 from cardsync.errors import ConfigError
 from cardsync.transport import wsp as wsp_units
-from cardsync.transport.carrier import CarrierError
+from cardsync.transport.carrier import Answered, CarrierError, Fields
 from cardsync.transport.doors import Doors, opened
 from cardsync.transport.obex_client import ObexCarrier
 from cardsync.transport.wsp_client import WspCarrier
@@ -65,9 +65,9 @@ def test_one_application() -> None:
     """All three reach the same function; OBEX alone has no query. Another path is 404."""
     heard: list[tuple[bytes, str | None]] = []
 
-    async def answer(body: bytes, content_type: str, query: str | None) -> tuple[int, str, bytes]:
+    async def answer(body: bytes, content_type: str, query: str | None, fields: Fields) -> Answered:
         heard.append((body, query))
-        return 200, content_type, body[::-1]
+        return 200, content_type, body[::-1], fields
 
     async def run() -> list[tuple[str, bytes]]:
         async with opened(ALL, "/dm", answer) as urls:
@@ -81,8 +81,8 @@ def test_one_application() -> None:
 def test_port_that_somebody_has() -> None:
     """It is told, with what to do; what was opened before is closed again."""
 
-    async def answer(body: bytes, content_type: str, _: str | None) -> tuple[int, str, bytes]:
-        return 200, content_type, body
+    async def answer(body: bytes, content_type: str, _: str | None, fields: Fields) -> Answered:
+        return 200, content_type, body, fields
 
     async def run(doors: Doors) -> None:
         async with opened(doors, "/dm", answer):

@@ -14,7 +14,7 @@ import pytest
 from cardsync.errors import LocalError
 from cardsync.octets import pcapng
 from cardsync.transport import obex_client
-from cardsync.transport.carrier import CarrierError, Failure
+from cardsync.transport.carrier import Answered, CarrierError, Failure, Fields
 from cardsync.transport.obex import TARGET, Header, HeaderId, Limits, Packet, type_header
 from cardsync.transport.obex_client import ObexCarrier
 from cardsync.transport.obex_server import ObexServer
@@ -27,17 +27,17 @@ PROGRAM = Path(__file__).parent / "openobex.py"
 CONNECT = Packet(0x80, (Header(HeaderId.TARGET, TARGET),), 1024).encode()
 
 
-async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+async def handle(url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
     """Answer with the body reversed; what the body says may happen besides."""
     if body == b"broken":
         raise ValueError("a subscriber's number")
     if body == b"slow":
         await asyncio.sleep(30)
     if body == b"unwritable":
-        return 200, "a\nb", b""
+        return 200, "a\nb", b"", fields
     if body == b"nothing":
-        return 200, "", b""
-    return int(body) if body.isdigit() else 200, content_type, url.encode() + body[::-1]
+        return 200, "", b"", fields
+    return int(body) if body.isdigit() else 200, content_type, url.encode() + body[::-1], fields
 
 
 @contextmanager
@@ -252,8 +252,8 @@ def test_syncml_sessions() -> None:
     """Three SyncML sessions, with 200 items: both sides are equal."""
     pair = Pair()
 
-    async def serve(_url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
-        return 200, content_type, pair.server.post(body)
+    async def serve(_url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
+        return 200, content_type, pair.server.post(body), fields
 
     with serving(ObexServer(serve, port=0)) as port, ObexCarrier("127.0.0.1", port) as carrier:
         journey(pair, carrier, "obex:")

@@ -10,7 +10,7 @@ import pytest
 
 from cardsync.errors import LocalError
 from cardsync.transport import wsp, wsp_client, wtp
-from cardsync.transport.carrier import CarrierError, Failure, Handler
+from cardsync.transport.carrier import Answered, CarrierError, Failure, Fields, Handler
 from cardsync.transport.wsp_capabilities import Capabilities
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_codes import Reason
@@ -25,16 +25,16 @@ HASTY = Limits(retry=0.05, retries=3)
 BOTH = pytest.mark.parametrize("connectionless", [False, True])
 
 
-async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+async def handle(url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
     """Answer with the body reversed; the address says what else happens."""
     if "broken" in url:
         raise ValueError("a subscriber's number")
     if "unwritable" in url:
-        return 200, "a\nb", b""
+        return 200, "a\nb", b"", fields
     if "slow" in url:
         await asyncio.sleep(30)
     status = int(url[-3:]) if url[-3:].isdigit() else 200
-    return status, content_type, body[::-1]
+    return status, content_type, body[::-1], fields
 
 
 @contextmanager
@@ -115,9 +115,9 @@ def test_address_of_a_server(connectionless: bool) -> None:
     """An address of WSP goes to its host and port, not to a gateway; it is told as one of HTTP."""
     told: list[str] = []
 
-    async def tell(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+    async def tell(url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
         told.append(url)
-        return 200, content_type, body
+        return 200, content_type, body, fields
 
     with serving(handler=tell) as first, serving(handler=tell) as second:
         here, there = (f"wsp://127.0.0.1:{both[connectionless]}/s?a=1" for both in (first, second))

@@ -11,7 +11,7 @@ import pytest
 
 from cardsync.octets import pcapng
 from cardsync.transport import wsp, wtp
-from cardsync.transport.carrier import CarrierError, Failure
+from cardsync.transport.carrier import Answered, CarrierError, Failure, Fields
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_codes import HEADER_NAMES, http_status
 from cardsync.transport.wsp_headers import text_header
@@ -182,8 +182,8 @@ def test_tshark_reads_our_server(tmp_path: Path) -> None:
     """Both halves are ours, in both modes: none of their datagrams is malformed."""
     heard: Heard = []
 
-    async def handle(_url: str, kind: str, body: bytes) -> tuple[int, str, bytes]:
-        return 200, kind, body
+    async def handle(_url: str, kind: str, body: bytes, fields: Fields) -> Answered:
+        return 200, kind, body, fields
 
     def exchange(port: int, connectionless: bool) -> None:
         # As the ports are known to tshark.

@@ -2,10 +2,17 @@
 
 import asyncio
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from cardsync.fleet.syncml_client import Order, synchronize
+from cardsync.fleet.syncml_http import HttpServer
+from cardsync.fleet.syncml_server import Settings, SyncmlServer
 from cardsync.syncml import codec
+from cardsync.syncml.auth import Account, Scheme
+from cardsync.terminal.databases.sources import open_source
+from cardsync.transport.carrier import Answered, Fields
 from cardsync.transport.wsp_client import WspCarrier
 from cardsync.transport.wsp_server import WspServer
 from syncml.pair import Pair
@@ -56,8 +63,8 @@ def test_sessions_without_a_gateway(connectionless: bool) -> None:
     """The same directly with our own server, whose handler is the server half."""
     pair = Pair()
 
-    async def handle(_url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
-        return 200, content_type, pair.server.post(body)
+    async def handle(_url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
+        return 200, content_type, pair.server.post(body), fields
 
     def go(port: int) -> None:
         with WspCarrier("127.0.0.1", port, connectionless=connectionless) as carrier:
@@ -68,3 +75,23 @@ def test_sessions_without_a_gateway(connectionless: bool) -> None:
             await asyncio.to_thread(go, server.ports[connectionless])
 
     asyncio.run(run())
+
+
+@pytest.mark.peer("bearerbox")
+@BOTH
+def test_mac_through_kannel(kannel: str, tmp_path: Path, connectionless: bool) -> None:
+    """`x-syncml-hmac` goes by a gateway as a token text, both ways. WAP-230 clause 8.4.2.6."""
+    source = {side: open_source(f"db={tmp_path / side}") for side in "cs"}
+    (tmp_path / "c" / "a").write_text("one")
+    own = Account(Scheme.MAC, "server", b"own secret")
+    settings = Settings({"u": b"secret"}, Scheme.MAC, account=own)
+    server = HttpServer("127.0.0.1", 0, SyncmlServer([source["s"]], settings).serve)
+    order = Order(server.url, account=Account(Scheme.MAC, "u", b"secret"), server=own)
+    with running(server), WspCarrier(kannel, connectionless=connectionless) as carrier:
+        results = [synchronize(order, [source["c"]], carrier) for _ in range(2)]
+    for each in source.values():
+        each.close()
+
+    assert [200, 200] == [each.status for each in results]
+    assert 2 == results[1].round_trips
+    assert "one" == (tmp_path / "s" / "a").read_text()

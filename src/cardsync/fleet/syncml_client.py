@@ -111,7 +111,7 @@ def _run(
             version=order.version,
             content_type=order.content_type,
             max_msg_size=order.max_msg_size,
-            account=_with_nonces(order, first),
+            account=_with_nonces(order, first, beside=line.has_fields),
             devinf=devinf,
             put_devinf=first.index.recall(known) != digest,
             get_devinf=maker is None,
@@ -148,7 +148,7 @@ def _nonce(order: Order, scheme: auth.Scheme) -> str:
     return f"{_WITH_NONCE[scheme]}:{order.url}#{order.account.user if order.account else ''}"
 
 
-def _with_nonces(order: Order, source: Source) -> auth.Account | None:
+def _with_nonces(order: Order, source: Source, *, beside: bool) -> auth.Account | None:
     """Show a digest at once to a server that gave a nonce the last time, and never less.
 
     Who chose basic gets it: the server may know nothing else any more.
@@ -156,7 +156,7 @@ def _with_nonces(order: Order, source: Source) -> auth.Account | None:
     account = order.account
     if account is None or account.scheme is _BASIC:
         return account
-    for scheme in _WITH_NONCE:
+    for scheme in _WITH_NONCE if beside else [auth.Scheme.MD5]:
         nonce = source.index.recall(_nonce(order, scheme))
         with suppress(auth.AsksForLess):
             if nonce:

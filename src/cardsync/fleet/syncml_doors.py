@@ -7,10 +7,13 @@ from contextlib import AsyncExitStack, contextmanager
 
 from cardsync.fleet.syncml_http import PATH
 from cardsync.fleet.syncml_server import Reply
+from cardsync.syncml.auth import HMAC_HEADER
+from cardsync.transport.carrier import Answered, Fields
 from cardsync.transport.doors import Answer, Doors, opened
 
-Serve = Callable[[bytes, str, str | None], Reply]
-"""Answers a body, its content type, and the query of the URL, None where there is no URL."""
+Serve = Callable[[bytes, str, str | None, str, str | None], Reply]
+"""Answers a body, its content type, the query of the URL, None where there is no URL, the address
+that it came from, where that is known, and its `x-syncml-hmac`."""
 
 
 @contextmanager
@@ -36,8 +39,10 @@ def beside(doors: Doors, serve: Serve) -> Iterator[tuple[str, ...]]:
 
 
 def _answer(serve: Serve) -> Answer:
-    async def answer(body: bytes, content_type: str, query: str | None) -> tuple[int, str, bytes]:
-        reply = await asyncio.to_thread(serve, body, content_type, query)
-        return reply.status, reply.content_type, reply.body
+    async def answer(body: bytes, content_type: str, query: str | None, fields: Fields) -> Answered:
+        mac = fields.get(HMAC_HEADER)
+        reply = await asyncio.to_thread(serve, body, content_type, query, "", mac)
+        beside = {} if reply.mac is None else {HMAC_HEADER: reply.mac}
+        return reply.status, reply.content_type, reply.body, beside
 
     return answer

@@ -18,6 +18,7 @@ import psycopg
 
 from cardsync.operator.synchronization import Reply, Synchronization
 from cardsync.syncml import auth, codec
+from cardsync.transport.carrier import NONE, Answered, Fields
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -76,15 +77,16 @@ class Endpoint:
         await _answer(send, reply, headers)
 
     async def answer(
-        self, body: bytes, content_type: str, query: str | None
-    ) -> tuple[int, str, bytes]:
+        self, body: bytes, content_type: str, query: str | None, fields: Fields = NONE
+    ) -> Answered:
         """Answer a message by another carrier; `query` is that of its address, if it has one."""
         if codec.media_type(content_type) not in TYPES:
-            return 415, _TEXT, f"send {' or '.join(TYPES)}\n".encode()
+            return 415, _TEXT, f"send {' or '.join(TYPES)}\n".encode(), NONE
         if len(body) > MAX_BODY:
-            return 413, _TEXT, f"at most {MAX_BODY} octets\n".encode()
-        reply = await self.serve(body, content_type, query)
-        return reply.status, reply.content_type, reply.body
+            return 413, _TEXT, f"at most {MAX_BODY} octets\n".encode(), NONE
+        reply = await self.serve(body, content_type, query, fields.get(auth.HMAC_HEADER))
+        beside = NONE if reply.mac is None else {auth.HMAC_HEADER: reply.mac}
+        return reply.status, reply.content_type, reply.body, beside
 
     async def serve(
         self, body: bytes, content_type: str, query: str | None, mac: str | None = None

@@ -4,7 +4,6 @@ OMA SyncML Representation Protocol 1.2, SyncHdr, Cred and Chal; DS Protocol 1.2,
 """
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 from urllib.parse import urljoin
 
@@ -31,8 +30,6 @@ class Correspondence:
         self.msg_id = 0
         self._config = config
         self.account = config.account
-        if self.account and self.account.scheme is auth.Scheme.MAC and not config.beside:
-            self.account = replace(self.account, scheme=auth.Scheme.MD5)
         self._challenged = False
         self._is_terse = config.terse and is_wbxml(config.content_type)
         self.is_server_terse = False

@@ -110,3 +110,5 @@ class ClientConfig:
     def __post_init__(self) -> None:
         if self.version is not Version.V1_2 and any(each.filter != ALL for each in self.databases):
             raise LocalError("a filter needs SyncML 1.2")
+        if self.account and self.account.scheme is auth.Scheme.MAC and not self.beside:
+            raise LocalError("a MAC stands beside a message, where this carrier has nothing")

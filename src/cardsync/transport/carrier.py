@@ -17,9 +17,17 @@ from cardsync.errors import PeerError
 Tap: TypeAlias = Callable[[str, bytes], None]
 """Hears octets, above TLS, as they are written and read, with `from>to` as `host:port`."""
 
-Handler: TypeAlias = Callable[[str, str, bytes], Awaitable[tuple[int, str, bytes]]]
-"""What a server does: takes address, content type and body; gives a status of HTTP, content
-type and body."""
+Fields: TypeAlias = Mapping[str, str]
+"""What goes beside a message, by names in lower case, such as `x-syncml-hmac`."""
+
+Answered: TypeAlias = tuple[int, str, bytes, Fields]
+"""A status of HTTP, content type, body, and what goes beside it."""
+
+Handler: TypeAlias = Callable[[str, str, bytes, Fields], Awaitable[Answered]]
+"""What a server does: takes address, content type, body, and what is beside it, and answers."""
+
+NONE: Fields = {}
+"""Nothing beside a message."""
 
 
 class Failure(Enum):
@@ -66,8 +74,8 @@ class Headed(Carrier, Protocol):
     """A carrier that brings fields beside a message, by their names in lower case."""
 
     def exchange_beside(
-        self, url: str, content_type: str, body: bytes, fields: Mapping[str, str]
-    ) -> tuple[str, bytes, Mapping[str, str]]:
+        self, url: str, content_type: str, body: bytes, fields: Fields
+    ) -> tuple[str, bytes, Fields]:
         """Do as `exchange` does; give the answer's fields, too."""
 
 

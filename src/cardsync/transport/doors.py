@@ -14,7 +14,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from cardsync.errors import ConfigError
-from cardsync.transport.carrier import Handler
+from cardsync.transport.carrier import NONE, Answered, Fields, Handler
 from cardsync.transport.obex_client import PORT as OBEX_PORT
 from cardsync.transport.obex_server import ObexServer
 from cardsync.transport.wsp_client import CONNECTION_PORT
@@ -23,9 +23,9 @@ from cardsync.transport.wsp_server import WspServer
 Place: TypeAlias = tuple[str, int]
 """Host and port to listen on; port 0 takes any that is free."""
 
-Answer: TypeAlias = Callable[[bytes, str, str | None], Awaitable[tuple[int, str, bytes]]]
-"""Takes body, content type and the query of the address, None where the carrier has no address;
-gives status, content type and body."""
+Answer: TypeAlias = Callable[[bytes, str, str | None, Fields], Awaitable[Answered]]
+"""Takes body, content type, the query of the address, None where the carrier has no address, and
+what is beside the message; answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +95,21 @@ async def _open(stack: AsyncExitStack, server: WspServer | ObexServer, what: str
 
 
 def _by_address(path: str, answer: Answer) -> Handler:
-    async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
+    async def handle(url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
         try:
             parts = urlsplit(url)
         except ValueError:
-            return 400, "text/plain", b"no address\n"
+            return 400, "text/plain", b"no address\n", NONE
         if parts.path != path:
-            return 404, "text/plain", f"SyncML is at {path}\n".encode()
-        return await answer(body, content_type, parts.query)
+            return 404, "text/plain", f"SyncML is at {path}\n".encode(), NONE
+        return await answer(body, content_type, parts.query, fields)
 
     return handle
 
 
 def _without_address(answer: Answer) -> Handler:
-    async def handle(_url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
-        return await answer(body, content_type, None)
+    async def handle(_url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
+        return await answer(body, content_type, None, fields)
 
     return handle
 

@@ -11,6 +11,7 @@ from typing import Self, TypeAlias
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.octets.reader import Reader
+from cardsync.transport.carrier import Fields
 
 TARGET = b"SYNCML-SYNC"
 """The service that a connection is for: data synchronization. Binding clause 5."""
@@ -68,6 +69,7 @@ class HeaderId(IntEnum):
     NAME = 0x01
     TYPE = 0x42
     TARGET = 0x46
+    HTTP = 0x47
     BODY = 0x48
     END_OF_BODY = 0x49
     WHO = 0x4A
@@ -133,6 +135,19 @@ def type_header(content_type: str) -> Header:
     if not content_type.isascii() or not content_type.isprintable():
         raise LocalError("a content type that cannot be written")
     return Header(HeaderId.TYPE, content_type.encode("ascii") + b"\0")
+
+
+def fields_to_headers(fields: Fields) -> Headers:
+    """Give what is beside a message as lines of HTTP, in UTF-8. Clause 2.2.10."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
+    return (Header(HeaderId.HTTP, lines.encode()),) if lines else ()
+
+
+def fields_of(headers: Headers) -> Fields:
+    """Read what is beside a message, by names in lower case."""
+    lines = (octets_of(headers, HeaderId.HTTP) or b"").decode(errors="replace").splitlines()
+    parts = [line.partition(":") for line in lines]
+    return {name.strip().lower(): value.strip() for name, colon, value in parts if colon}
 
 
 def octets_of(headers: Headers, identifier: HeaderId) -> bytes | None:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from cardsync.errors import PeerError
-from cardsync.transport.carrier import CarrierError, Failure, Tap, parted
+from cardsync.transport.carrier import NONE, CarrierError, Failure, Fields, Tap, parted
 from cardsync.transport.obex import Code, Limits, http_status
 from cardsync.transport.obex_client_session import (
     ClientEvent,
@@ -89,6 +89,12 @@ class ObexCarrier:
         Raises `CarrierError` for whatever the peer does, and `LocalError` for a content type
         that cannot be written.
         """
+        return self.exchange_beside(url, content_type, body, NONE)[:2]
+
+    def exchange_beside(
+        self, url: str, content_type: str, body: bytes, fields: Fields
+    ) -> tuple[str, bytes, Fields]:
+        """Do as `exchange` does, with lines of HTTP beside the message both ways."""
         if not self._is_bound:
             self._aim(url)
         now = time.monotonic()
@@ -98,7 +104,7 @@ class ObexCarrier:
         try:
             if self._socket is None:
                 self._connect(end)
-            self._session.put(content_type, body)
+            self._session.put(content_type, body, fields)
             self._await(end)
             self._session.get(content_type)
             event = self._await(end)
@@ -115,7 +121,7 @@ class ObexCarrier:
             raise CarrierError(Failure.UNREACHABLE, type(exc).__name__) from exc
         if not isinstance(event, Fetched):
             raise CarrierError(Failure.GARBLED, "no answer to a Get")
-        return event.content_type, event.body
+        return event.content_type, event.body, event.fields
 
     # Inside.
 

@@ -6,11 +6,12 @@ is under way at a time. Octets go in, octets and events come out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
 from cardsync.errors import LocalError, PeerError
+from cardsync.transport.carrier import NONE, Fields
 from cardsync.transport.obex import (
     FINAL,
     SMALLEST_PACKET,
@@ -26,6 +27,8 @@ from cardsync.transport.obex import (
     Packet,
     body_of,
     content_type_of,
+    fields_of,
+    fields_to_headers,
     number_of,
     octets_of,
     type_header,
@@ -89,6 +92,7 @@ class Fetched:
 
     content_type: str
     body: bytes
+    fields: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class ClientSession:
         self._cutter: Cutter | None = None
         self._got = bytearray()
         self._content_type = ""
+        self._fields = NONE
         self._outbox = bytearray()
         self._events: list[ClientEvent] = []
 
@@ -135,9 +140,10 @@ class ClientSession:
         headers = (Header(HeaderId.TARGET, self._target),)
         self._send(Opcode.CONNECT | FINAL, headers, self._limits.packet)
 
-    def put(self, content_type: str, body: bytes) -> None:
-        """Send a message; `LocalError` out of turn, or for a type that cannot be written."""
-        headers = (*self._identity, type_header(content_type), Header(HeaderId.LENGTH, len(body)))
+    def put(self, content_type: str, body: bytes, fields: Fields = NONE) -> None:
+        """Send a message; `LocalError` out of turn, or for what cannot be written."""
+        length = Header(HeaderId.LENGTH, len(body))
+        headers = (*self._identity, type_header(content_type), length, *fields_to_headers(fields))
         cutter = Cutter(headers, body, self._room)
         self._begin(Step.PUT)
         self._cutter = cutter
@@ -148,6 +154,7 @@ class ClientSession:
         kind = type_header(content_type)
         self._begin(Step.GET)
         self._got.clear()
+        self._fields = NONE
         self._content_type = content_type
         self._send(Opcode.GET | FINAL, (*self._identity, kind))
 
@@ -212,6 +219,7 @@ class ClientSession:
     def _keep(self, headers: Headers) -> None:
         self._got += body_of(headers)
         self._content_type = content_type_of(headers) or self._content_type
+        self._fields = fields_of(headers) or self._fields
         if len(self._got) > self._limits.body:
             raise PeerError(f"a body of more than {self._limits.body} octets",
                             answer=Code.ENTITY_TOO_LARGE)  # fmt: skip
@@ -221,7 +229,7 @@ class ClientSession:
             self._accepted(packet)
         elif self._state is State.GETTING:
             self._keep(packet.headers)
-            self._events.append(Fetched(self._content_type, bytes(self._got)))
+            self._events.append(Fetched(self._content_type, bytes(self._got), self._fields))
         elif self._state is State.PUTTING:
             self._events.append(Stored())
         else:

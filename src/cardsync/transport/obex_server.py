@@ -1,7 +1,7 @@
 """A server that speaks OBEX over TCP: what is put is handled, and what is got is its answer.
 
-    async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
-        return 200, "application/vnd.syncml+wbxml", answer
+    async def handle(url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
+        return 200, "application/vnd.syncml+wbxml", answer, {}
 
     async with ObexServer(handle, "0.0.0.0") as server:
         ...
@@ -16,10 +16,10 @@ import secrets
 from collections import OrderedDict
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from cardsync.errors import LocalError, PeerError
-from cardsync.transport.carrier import Handler
+from cardsync.transport.carrier import NONE, Fields, Handler
 from cardsync.transport.obex import Code, Limits, code_of
 from cardsync.transport.obex_server_session import (
     Disconnected,
@@ -31,6 +31,8 @@ from cardsync.transport.obex_server_session import (
 SERVER_LIMITS = Limits(body=300_000)
 
 _CHUNK = 65_536
+_Kept: TypeAlias = tuple[str, bytes, Fields]
+_NOTHING: _Kept = ("", b"", NONE)
 _LOG = logging.getLogger(__name__)
 
 
@@ -119,7 +121,7 @@ class ObexServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
     ) -> None:
         session = ServerSession(secrets.randbelow(1 << 32), self._limits)
-        answer = ("", b"")
+        answer = _NOTHING
         loop = asyncio.get_running_loop()
         end = loop.time() + self._idle
         while True:
@@ -137,33 +139,35 @@ class ObexServer:
                 elif isinstance(event, GetAsked):
                     _get(session, *answer)
                 elif isinstance(event, Disconnected):
-                    answer = ("", b"")
+                    answer = _NOTHING
             writer.write(session.data_to_send())
             async with asyncio.timeout(self._idle):
                 await writer.drain()
 
-    async def _put(self, session: ServerSession, event: PutAsked) -> tuple[str, bytes]:
+    async def _put(self, session: ServerSession, event: PutAsked) -> _Kept:
         try:
-            status, kind, body = await self._handler(self._url, event.content_type, event.body)
+            status, kind, body, fields = await self._handler(
+                self._url, event.content_type, event.body, event.fields
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the device gets an answer
             # The text of the error may hold a subscriber's data: its kind must do.
             _LOG.error("%s while a request was handled", type(error).__name__)
-            status, kind, body = 500, "", b""
+            status, kind, body, fields = 500, *_NOTHING
         taken = 200 <= status < 300
         with suppress(LocalError):  # the peer may have given it up meanwhile
             if taken:
                 session.accept()
             else:
                 session.refuse(code_of(status))
-        return (kind, body) if taken else ("", b"")
+        return (kind, body, fields) if taken else _NOTHING
 
 
-def _get(session: ServerSession, content_type: str, body: bytes) -> None:
+def _get(session: ServerSession, content_type: str, body: bytes, fields: Fields) -> None:
     if not content_type:
         session.refuse(Code.NOT_FOUND)
         return
     try:
-        session.send(content_type, body)
+        session.send(content_type, body, fields)
     except LocalError:
         with suppress(LocalError):
             session.refuse(Code.INTERNAL_SERVER_ERROR)

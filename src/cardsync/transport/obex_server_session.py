@@ -5,10 +5,11 @@ octets and events come out; each `PutAsked` and each `GetAsked` waits for its an
 is read before it is given.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cardsync.errors import LocalError, PeerError
+from cardsync.transport.carrier import NONE, Fields
 from cardsync.transport.obex import (
     FINAL,
     SMALLEST_PACKET,
@@ -24,6 +25,8 @@ from cardsync.transport.obex import (
     Packet,
     body_of,
     content_type_of,
+    fields_of,
+    fields_to_headers,
     number_of,
     octets_of,
     type_header,
@@ -38,6 +41,7 @@ class PutAsked:
 
     content_type: str
     body: bytes
+    fields: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,10 @@ class ServerSession:
         """Say that a Put or a Get cannot be served; `LocalError` if nothing waits."""
         self._answer(code)
 
-    def send(self, content_type: str, body: bytes) -> None:
+    def send(self, content_type: str, body: bytes, fields: Fields = NONE) -> None:
         """Give what was asked for; `LocalError` if nothing waits or it cannot be written."""
-        headers = (type_header(content_type), Header(HeaderId.LENGTH, len(body)))
+        length = Header(HeaderId.LENGTH, len(body))
+        headers = (type_header(content_type), length, *fields_to_headers(fields))
         cutter = Cutter(headers, body, self._room)
         self._settle()
         self._cutter = cutter
@@ -210,8 +215,8 @@ class ServerSession:
             self._reply(Code.ENTITY_TOO_LARGE)
         else:
             self._owing = True
-            put = opcode == Opcode.PUT
-            self._events.append(PutAsked(content_type, body) if put else GetAsked(content_type))
+            put = PutAsked(content_type, body, fields_of(headers))
+            self._events.append(put if opcode == Opcode.PUT else GetAsked(content_type))
 
     def _send_on(self, cutter: Cutter) -> None:
         headers = cutter.take()

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.transport import wsp
-from cardsync.transport.carrier import CarrierError, Failure, Tap, parted
+from cardsync.transport.carrier import NONE, CarrierError, Failure, Fields, Tap, parted
 from cardsync.transport.wsp_capabilities import Capabilities
 from cardsync.transport.wsp_client_session import (
     ClientSession,
@@ -32,7 +32,14 @@ from cardsync.transport.wsp_client_session import (
     State,
 )
 from cardsync.transport.wsp_codes import Reason, http_status
-from cardsync.transport.wsp_headers import Headers, accept, retry_after, text_header
+from cardsync.transport.wsp_headers import (
+    Headers,
+    accept,
+    fields_to_headers,
+    headers_to_fields,
+    retry_after,
+    text_header,
+)
 from cardsync.transport.wtp_codes import LAST_TID, ProviderAbort
 from cardsync.transport.wtp_sar import LARGEST_PACKET, Limits
 
@@ -136,8 +143,14 @@ class WspCarrier:
         Raises `CarrierError` and nothing else for whatever the address and the peer do, and
         `LocalError` for a content type that cannot be written.
         """
-        uri = self._aim(url)
-        post = wsp.Post(uri, content_type, body, self._headers if self._connectionless else ())
+        return self.exchange_beside(url, content_type, body, NONE)[:2]
+
+    def exchange_beside(
+        self, url: str, content_type: str, body: bytes, fields: Fields
+    ) -> tuple[str, bytes, Fields]:
+        """Do as `exchange` does, with headers by text names beside the message both ways."""
+        uri, usual = self._aim(url), self._headers if self._connectionless else ()
+        post = wsp.Post(uri, content_type, body, (*usual, *fields_to_headers(fields)))
         post.encode()  # what cannot be written is said before anything is sent
         now = time.monotonic()
         if now - self._used > KEPT:
@@ -335,13 +348,13 @@ def _refusal(event: Refused) -> CarrierError:
     return CarrierError(Failure.REFUSED, f"no session: {event.status}", status=event.status)
 
 
-def _checked(reply: wsp.Reply) -> tuple[str, bytes]:
+def _checked(reply: wsp.Reply) -> tuple[str, bytes, Fields]:
     """Let pass an answer whose body is worth reading."""
     status = http_status(reply.status)
     if status is None:
         raise CarrierError(Failure.GARBLED, f"status {reply.status:02X}")
     if 200 <= status < 300:
-        return reply.content_type, reply.body
+        return reply.content_type, reply.body, headers_to_fields(reply.headers)
     try:
         pause = retry_after(reply.headers, time.time())
     except PeerError:

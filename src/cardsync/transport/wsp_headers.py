@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from cardsync.errors import LocalError, PeerError
 from cardsync.octets.reader import Reader
+from cardsync.transport.carrier import Fields
 from cardsync.transport.wsp_codes import HEADER_NAMES, FieldName
 from cardsync.transport.wsp_values import (
     encode_content_type,
@@ -48,6 +49,19 @@ Headers: TypeAlias = tuple[Header, ...]
 def text_header(name: str, text: str) -> Header:
     """Give a header whose value is a text."""
     return Header(name, encode_text(text))
+
+
+def fields_to_headers(fields: Fields) -> Headers:
+    """Give fields as headers by text names, in UTF-8. Clauses 8.4.2.6 and 8.4.2.1, token text."""
+    return tuple(
+        [text_header(name, value.encode().decode("latin-1")) for name, value in fields.items()]
+    )
+
+
+def headers_to_fields(headers: Headers) -> Fields:
+    """Give what stands beside a message as texts, by names in lower case."""
+    texts = [(header.name.lower(), header.text) for header in headers]
+    return {name: text.encode("latin-1").decode(errors="replace") for name, text in texts if text}
 
 
 def accept(content_type: str) -> Header:

@@ -1,7 +1,7 @@
 """A server that speaks WSP to devices, without a gateway between them.
 
-    async def handle(url: str, content_type: str, body: bytes) -> tuple[int, str, bytes]:
-        return 200, "application/vnd.syncml+wbxml", answer
+    async def handle(url: str, content_type: str, body: bytes, fields: Fields) -> Answered:
+        return 200, "application/vnd.syncml+wbxml", answer, {}
 
     async with WspServer(handle, "0.0.0.0") as server:
         ...
@@ -23,6 +23,7 @@ from cardsync.transport import wsp
 from cardsync.transport.carrier import Handler
 from cardsync.transport.wsp_client import resolve
 from cardsync.transport.wsp_codes import status_code
+from cardsync.transport.wsp_headers import fields_to_headers, headers_to_fields
 from cardsync.transport.wsp_service import LARGEST_SESSION_ID, Call, Gone, Service, UnitService
 from cardsync.transport.wtp_sar import Limits
 
@@ -128,10 +129,12 @@ class _Workshop:
     ) -> None:
         request = call.request
         try:
-            status, kind, body = await self._handler(
-                request.uri, request.content_type, request.body
+            fields = headers_to_fields(request.headers)
+            status, kind, body, beside = await self._handler(
+                request.uri, request.content_type, request.body, fields
             )
-            deliver(call, wsp.Reply(status_code(status), kind, body))
+            reply = wsp.Reply(status_code(status), kind, body, fields_to_headers(beside))
+            deliver(call, reply)
         except LocalError as error:
             _LOG.warning("a reply that cannot be written: %s", error)
             deliver(call, _plain(500))
