@@ -42,6 +42,7 @@ from cardsync.syncml.events import (
     SessionResult,
 )
 from cardsync.terminal.databases.sources import Source, open_source
+from certificates import Authority
 from syncml_messages import everything
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
@@ -78,6 +79,28 @@ def url(tmp_path: Path) -> Iterator[str]:
         yield said.split()[-1]
         server.send_signal(signal.SIGTERM)
         assert 0 == server.wait(timeout=10)
+
+
+def test_https(tmp_path: Path) -> None:
+    """With a certificate the server speaks TLS, and the client trusts whom it is told to."""
+    authority = Authority(tmp_path)
+    pem = str(authority.issue("127.0.0.1"))
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "a").write_text("alpha")
+    command = [sys.executable, "-m", "cardsync", "syncml", "serve", "--port", "0"]
+    command += ["--certificate", pem, "--key", pem, f"notes={tmp_path / 'server'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        mine = f"notes={tmp_path / 'client'}"
+        stranger = run("sync", url, mine)
+        ran = run("sync", url, "--authorities", str(authority.path), mine)
+        server.send_signal(signal.SIGTERM)
+
+    assert url.startswith("https://127.0.0.1:")
+    assert (1, 0) == (stranger.returncode, ran.returncode), stranger.stderr + ran.stderr
+    assert "certificate" in stranger.stderr
+    assert ["alpha"] == [path.read_text() for path in (tmp_path / "client").iterdir()]
 
 
 def test_folder_is_synchronized(url: str, tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cardsync.fleet import syncml_http
 from cardsync.fleet.syncml_http import HttpServer
 from cardsync.fleet.syncml_server import Reply
+from cardsync.transport.certificate import Certificate
+from cardsync.transport.http import HttpCarrier
+from certificates import Authority
 
 HEAD = b"POST /syncml HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.syncml+xml\r\n"
 WHOLE = HEAD + b"Content-Length: 5\r\n\r\nhello"
@@ -18,11 +22,11 @@ WHOLE = HEAD + b"Content-Length: 5\r\n\r\nhello"
 class Server:
     """A server that says hello, and its clock, which stands unless it is turned."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Certificate | None = None) -> None:
         self.now = 0.0
         self.held = threading.Event()
         self.served = threading.Semaphore(0)
-        self.http = HttpServer("127.0.0.1", 0, self.serve, lambda: self.now)
+        self.http = HttpServer("127.0.0.1", 0, self.serve, lambda: self.now, certificate)
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
         self.thread.start()
         self.open: list[socket.socket] = []
@@ -112,3 +116,22 @@ def test_who_is_served_keeps_its_place(server: Server) -> None:
     assert 0 == status(server.connect(WHOLE))
     server.held.set()
     assert {200} == {status(each) for each in busy}
+
+
+def test_tls(tmp_path: Path) -> None:
+    """With a certificate it is HTTPS; who speaks plainly, or says nothing, keeps nobody out."""
+    authority = Authority(tmp_path)
+    pem = authority.issue("127.0.0.1")
+    server = Server(Certificate(pem, pem))
+    try:
+        silent, plain = server.connect(b""), server.connect(WHOLE)
+        with HttpCarrier(verify=authority.path) as carrier:
+            kind, body = carrier.exchange(server.http.url, "application/vnd.syncml+xml", b"hello")
+        refused = plain.recv(1000)
+        silent.close()
+    finally:
+        server.close()
+
+    assert server.http.url.startswith("https://127.0.0.1:")
+    assert ("text/plain", b"hello") == (kind, body)
+    assert not refused.startswith(b"HTTP")

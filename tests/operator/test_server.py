@@ -22,7 +22,7 @@ import pytest
 
 from cardsync.errors import ConfigError
 from cardsync.octets.semi import swapped
-from cardsync.operator.server import Certificate, OperatorConfig, run
+from cardsync.operator.server import OperatorConfig, run
 from cardsync.operator.store.cards import Cards
 from cardsync.operator.store.database import Database
 from cardsync.operator.store.embedded import EmbeddedPostgres
@@ -34,6 +34,7 @@ from cardsync.syncml.client import ClientConfig, ClientSession, DatabaseRequest
 from cardsync.syncml.elements import AlertCode
 from cardsync.syncml.memory import MemoryClientDatastore
 from cardsync.syncml.record import Application, collection_digest, decode
+from cardsync.transport.certificate import Certificate
 from certificates import Authority
 
 PROGRAM = """

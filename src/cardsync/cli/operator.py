@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardsync.cli import accounts, keeping, lines
+from cardsync.cli import accounts, certificates, keeping, lines
 from cardsync.cli.addresses import SMPP_PASSWORD, host_and_port, message_centre
 from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cardsync.operator.server import Background, Certificate, Operator
+    from cardsync.operator.server import Background, Operator
     from cardsync.transport.doors import Doors
     from cardsync.transport.message_centre import MessageCentre
 
@@ -80,11 +80,6 @@ _Wsp = Annotated[
     str | None, typer.Option(help="HOST[:PORT] of WSP; without connection at the port below.")
 ]
 _Obex = Annotated[str | None, typer.Option(help="HOST[:PORT] of OBEX over TCP.")]
-_Certificate = Annotated[
-    Path | None,
-    typer.Option(help="PEM with our certificate and its chain: HTTPS in place of HTTP."),
-]
-_Key = Annotated[Path | None, typer.Option(help="PEM with the certificate's key.")]
 
 
 @app.command()
@@ -108,8 +103,8 @@ def serve(
     keep: _Keep = None,
     wsp: _Wsp = None,
     obex: _Obex = None,
-    certificate: _Certificate = None,
-    key: _Key = None,
+    certificate: certificates.Chain = None,
+    key: certificates.Key = None,
     own: accounts.Server = None,
     own_file: accounts.ServerFile = None,
     own_scheme: accounts.ServerScheme = accounts.Scheme.MD5,
@@ -125,7 +120,7 @@ def serve(
     )  # fmt: skip
     config = server.OperatorConfig(
         home, host, port, dsn, None, listen_fd, _doors(wsp, obex),
-        _certificate(certificate, key), accounts.SERVER.read(own, own_file, own_scheme),
+        certificates.read(certificate, key), accounts.SERVER.read(own, own_file, own_scheme),
     )  # fmt: skip
     server.run(config, background=_beside(wish, centre, listening, keep or [], journal=journal))
 
@@ -157,16 +152,6 @@ def _doors(wsp: str | None, obex: str | None) -> "Doors":
     from cardsync.transport.doors import Doors  # noqa: PLC0415
 
     return Doors.read(wsp, obex)
-
-
-def _certificate(chain: Path | None, key: Path | None) -> "Certificate | None":
-    from cardsync.operator.server import Certificate  # noqa: PLC0415
-
-    if chain is None and key is None:
-        return None
-    if chain is None or key is None:
-        raise ConfigError("--certificate and --key are needed together")
-    return Certificate(chain, key)
 
 
 def _listen(reports: str | None, descriptor: int | None) -> socket.socket | None:

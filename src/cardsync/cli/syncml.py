@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardsync.cli import accounts, inputs
+from cardsync.cli import accounts, certificates, inputs
 from cardsync.cli.accounts import Scheme
 from cardsync.errors import PeerError
 
@@ -81,6 +81,8 @@ def serve(
     allow_emptying: Emptying = False,
     wsp: Wsp = None,
     obex: Obex = None,
+    certificate: certificates.Chain = None,
+    key: certificates.Key = None,
 ) -> None:
     """Serve SyncML at http://HOST:PORT/syncml, XML and WBXML, 1.0 to 1.2."""
     from cardsync.fleet.syncml_doors import beside  # noqa: PLC0415  # fast --help
@@ -99,7 +101,8 @@ def serve(
     settings = Settings(peers, wanted, rules[rule], max_message, stop, shown)
     sources = [open_source(each, content_type, "is served") for each in databases]
     answer = SyncmlServer(sources, settings, _complain).serve
-    _serve(HttpServer(host, port, answer), beside(doors, answer), sources)
+    http = HttpServer(host, port, answer, certificate=certificates.read(certificate, key))
+    _serve(http, beside(doors, answer), sources)
 
 
 def _complain(device: str, events: "Sequence[Event]") -> None:

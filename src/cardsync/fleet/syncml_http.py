@@ -14,6 +14,7 @@ from typing import Any
 from cardsync.errors import ConfigError
 from cardsync.fleet.syncml_server import MAX_MESSAGE, Reply
 from cardsync.syncml.auth import HMAC_HEADER
+from cardsync.transport.certificate import Certificate
 
 PATH = "/syncml"
 """Where messages are posted."""
@@ -219,10 +220,16 @@ class HttpServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(
-        self, host: str, port: int, serve: Serve, clock: Callable[[], float] = time.monotonic
+        self,
+        host: str,
+        port: int,
+        serve: Serve,
+        clock: Callable[[], float] = time.monotonic,
+        certificate: Certificate | None = None,
     ) -> None:
         self.serve = serve
         self.clock = clock
+        self._tls = None if certificate is None else certificate.context()
         self._waiting: dict[socket.socket, None] = {}
         self._lock = Lock()
         self._connections = BoundedSemaphore(_CONNECTIONS)
@@ -235,7 +242,16 @@ class HttpServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Where it serves."""
         host, port = self.server_address[:2]
-        return f"http://{host!s}:{port}{PATH}"
+        return f"{'http' if self._tls is None else 'https'}://{host!s}:{port}{PATH}"
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Take a connection; its handshake is part of its first head, and waits for nobody here."""
+        connection, address = super().get_request()
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own; where there is no place it is closed."""

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from cardsync.operator.store.embedded import EmbeddedPostgres
 from cardsync.operator.store.seal import MasterKey
 from cardsync.operator.synchronization import Synchronization
 from cardsync.syncml import auth
+from cardsync.transport.certificate import Certificate
 from cardsync.transport.doors import Doors, opened
 
 WATCH_SECONDS = 0.2
@@ -40,26 +40,6 @@ GRACE_SECONDS = 10
 """How long requests under way may take when the server ends."""
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """PEM files: the server's certificate with those between it and its authority; its key."""
-
-    chain: Path
-    key: Path
-
-    def check(self) -> None:
-        """Raise `ConfigError` unless both can be read and belong together."""
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                self.chain, self.key, password=lambda: b""
-            )
-        except OSError as error:  # ssl.SSLError is one
-            raise ConfigError(
-                f"{self.chain} and {self.key}: no certificate with its key, without a password, "
-                f"in PEM: {error}"
-            ) from error
 
 
 NO_DOORS = Doors()
@@ -144,7 +124,7 @@ def run(
     ends nothing, one that fails ends the server in order.
     """
     if config.certificate is not None:
-        config.certificate.check()
+        config.certificate.context()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(config))
         database, cards, embedded = stack.enter_context(storage(config))
