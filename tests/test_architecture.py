@@ -26,6 +26,7 @@ WORLD = (
     "cli",
     "terminal/databases",
     "terminal/links",
+    "transport/certificate.py",
     "transport/http.py",
     "transport/obex_client.py",
     "transport/obex_server.py",
