@@ -241,7 +241,7 @@ def _run(
     sources = [open_source(each, content_type, "is synchronized") for each in databases]
     tell = _tell if sys.stderr.isatty() else _say_nothing
     try:
-        with Carriers(Settings(*way), Taps()) as carriers:
+        with Carriers(Settings(*way, redirections=3), Taps()) as carriers:
             carrier = carriers.choose(order.url, connectionless=connectionless)
             return synchronize(
                 order, sources, carrier, wants_end=lambda: bool(ended), tell=tell,

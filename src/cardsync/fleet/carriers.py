@@ -38,12 +38,14 @@ class Settings:
 
     `gateway` is a WAP gateway, HOST or HOST:PORT, or empty: in connection mode at that port,
     without connection at the one below, as 9201 and 9200 are. `authorities` a PEM file of those
-    whose certificates are trusted in place of the usual ones.
+    whose certificates are trusted in place of the usual ones. `redirections` of HTTP are followed;
+    none where a card says the address.
     """
 
     gateway: str = ""
     authorities: str = ""
     timeout: float = 30.0
+    redirections: int = 0
 
 
 class Carriers:
@@ -52,7 +54,9 @@ class Carriers:
     def __init__(self, settings: Settings, taps: Taps) -> None:
         timeout, where = settings.timeout, _place(settings.gateway)
         trusted = Path(settings.authorities) if settings.authorities else None
-        http = HttpCarrier(timeout=timeout, verify=trusted, tap=taps.http)
+        http = HttpCarrier(
+            timeout=timeout, verify=trusted, tap=taps.http, redirections=settings.redirections
+        )
         wsp = WspCarrier(*where, timeout=timeout, tap=taps.wsp)
         below = where[0], where[1] and where[1] - 1
         unit = WspCarrier(*below, connectionless=True, timeout=timeout, tap=taps.wsp_connectionless)

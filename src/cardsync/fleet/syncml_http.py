@@ -10,6 +10,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 from cardsync.errors import ConfigError
 from cardsync.fleet.syncml_server import MAX_MESSAGE, Reply
@@ -62,6 +63,14 @@ class _Stream(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
 
+def _path(target: str) -> str:
+    """Give the path of a request's target, which may be the whole address. RFC 9112 section 3.2."""
+    try:
+        return urlsplit(target).path.rstrip("/")
+    except ValueError:
+        return ""
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -101,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a message."""
         length = ",".join({*self.headers.get_all("Content-Length", [])})
         coding = self.headers.get("Transfer-Encoding", "").strip().lower()
-        if self.path.partition("?")[0].rstrip("/") != PATH:
+        if _path(self.path) != PATH:
             self._refuse(404, f"SyncML is at {PATH}")
         elif self.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             self._refuse(415, "no content encoding is understood")
@@ -115,6 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(413, f"at most {MAX_MESSAGE} octets")
         else:
             self._take(lambda: self._octets(int(length)))
+
+    def handle_expect_100(self) -> bool:
+        """Ask for the body now: the answer to the head must not wait for that to the whole."""
+        expected = super().handle_expect_100()
+        self.wfile.flush()
+        return expected
 
     def do_GET(self) -> None:
         """Tell what this is."""

@@ -36,11 +36,6 @@ _LONGEST_NAME = 1024  # characters of what a device calls itself
 _NONCE = 12  # octets
 _UNSUPPORTED = 415
 _TEXT = "text/plain; charset=utf-8"
-_FORMERLY = {
-    "application/vnd.syncml-xml": codec.XML,
-    "application/vnd.syncml-wbxml": codec.WBXML,
-}
-"""What the first devices of SyncML 1.0 call the two representations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +170,7 @@ class SyncmlServer:
         Another content type is answered 415 of HTTP, and 400 what is no SyncML message at all.
         """
         told = codec.media_type(content_type)
-        kind = _FORMERLY.get(told, told)
+        kind = codec.known(told)
         try:
             message = codec.decode(body, kind)
         except MalformedMessage as error:

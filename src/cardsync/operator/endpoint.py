@@ -80,7 +80,7 @@ class Endpoint:
         self, body: bytes, content_type: str, query: str | None, fields: Fields = NONE
     ) -> Answered:
         """Answer a message by another carrier; `query` is that of its address, if it has one."""
-        if codec.media_type(content_type) not in TYPES:
+        if codec.known(content_type) not in TYPES:
             return 415, _TEXT, f"send {' or '.join(TYPES)}\n".encode(), NONE
         if len(body) > MAX_BODY:
             return 413, _TEXT, f"at most {MAX_BODY} octets\n".encode(), NONE
@@ -113,7 +113,7 @@ def _check(scope: Scope) -> str:
         raise _Refused(405, "only POST", (b"allow", b"POST"))
     headers: dict[bytes, bytes] = dict(scope["headers"])
     content_type = headers.get(b"content-type", b"").decode("latin-1")
-    if codec.media_type(content_type) not in TYPES:
+    if codec.known(content_type) not in TYPES:
         raise _Refused(415, f"send {' or '.join(TYPES)}")
     length = headers.get(b"content-length", b"")
     if not length and b"chunked" not in headers.get(b"transfer-encoding", b"").lower():

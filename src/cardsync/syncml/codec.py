@@ -31,15 +31,29 @@ WBXML: Final = "application/vnd.syncml+wbxml"
 XML: Final = "application/vnd.syncml+xml"
 """Media types of the two representations."""
 
+_ALSO: Final = {
+    "application/vnd.syncml-wbxml": WBXML,
+    "application/vnd.syncml-xml": XML,
+    "application/xml": XML,
+    "text/xml": XML,
+}
+"""What the first devices of 1.0 call them, and some servers."""
+
 
 def media_type(content_type: str) -> str:
     """Give a content type without its parameters, in small letters."""
     return content_type.partition(";")[0].strip().lower()
 
 
+def known(content_type: str) -> str:
+    """Give the representation that a content type means, or its media type if it is none."""
+    kind = media_type(content_type)
+    return _ALSO.get(kind, kind)
+
+
 def encode(message: Message, content_type: str) -> bytes:
     """Write a message; `LocalError` if it cannot be written or the type is none of ours."""
-    kind = media_type(content_type)
+    kind = known(content_type)
     if kind == WBXML:
         return wbxml.encode(message)
     if kind == XML:
@@ -49,7 +63,7 @@ def encode(message: Message, content_type: str) -> bytes:
 
 def decode(octets: bytes, content_type: str) -> Message:
     """Read a message; `MalformedMessage`, answer 415 for a type that is none of ours."""
-    kind = media_type(content_type)
+    kind = known(content_type)
     if kind == WBXML:
         return wbxml.decode(octets)
     if kind == XML:
@@ -184,7 +198,7 @@ class MessageBuilder:
 
 def _writer(content_type: str, version: Version) -> Writer:
     """Begin a document of this representation."""
-    kind = media_type(content_type)
+    kind = known(content_type)
     if kind == WBXML:
         return wbxml.Writer.begin(version)
     if kind == XML:

@@ -101,6 +101,7 @@ class Correspondence:
             self._meet(auth.Challenge(auth.Scheme.BASIC))
             return True
         moved = _location(refused) if 300 <= refused.code < 400 else ""
+        moved = moved and urljoin(self.url, moved.strip())  # it may be relative
         if moved and self._redirections < _TRIES and _may_go(self.url, moved):
             self._redirections += 1
             self.url, self.msg_id, self._is_known = moved, 0, False

@@ -250,7 +250,7 @@ class Running:
                     raise
                 self._check(url, len(octets))
         del self._ways[1:]  # what has brought an answer brings the whole session
-        if kind.partition(";")[0].strip().lower() != content_type:
+        if codec.known(kind) not in ("", content_type):  # some servers do not say it
             raise CarrierError(Failure.GARBLED, f"an answer of type {kind or 'none'}")
         self._means.heard("response", body)
         return body

@@ -9,6 +9,7 @@ What goes wrong is a `CarrierError`. TLS certificates are verified, always.
 import email.utils
 import ssl
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ from cardsync.transport.carrier import CarrierError, Failure, Tap
 
 LARGEST_BODY = 16 * 1024 * 1024
 
+_CODINGS = {"identity", "gzip", "x-gzip"}
+_GZIP = 16 + zlib.MAX_WBITS
+
 
 class HttpCarrier:
     """An HTTP/1.1 client that keeps one connection open; for one thread at a time.
@@ -30,7 +34,8 @@ class HttpCarrier:
     `timeout` is seconds for a whole exchange from connecting to the last octet (the look-up of
     a name in the DNS is the system's). `verify` is the path of a file of certificate authorities
     in place of the usual ones. `proxy` is the address of a proxy; none is taken from the
-    environment. `largest` bounds the body of an answer.
+    environment. `largest` bounds the body of an answer. `redirections` are followed in one
+    exchange, within the same host.
     """
 
     def __init__(
@@ -40,11 +45,13 @@ class HttpCarrier:
         largest: int = LARGEST_BODY,
         verify: Path | None = None,
         proxy: str | None = None,
+        redirections: int = 0,
         tap: Tap | None = None,
         user_agent: str = "cardsync",
     ) -> None:
         self._timeout = timeout
         self._largest = largest
+        self._redirections = redirections
         self._deadline = _Deadline()
         backend = _Backend(self._deadline, tap)
         self._client = httpx.Client(
@@ -85,15 +92,7 @@ class HttpCarrier:
         headers[b"Content-Type"] = content_type.encode()
         self._deadline.start(self._timeout)
         try:
-            with self._client.stream(
-                "POST",
-                url,
-                content=body,
-                headers=headers,
-            ) as response:
-                self._check(response)
-                told = response.headers
-                return told.get("Content-Type", ""), self._read(response), told
+            return self._post(url, body, headers, self._redirections)
         except httpcore.TimeoutException as exc:
             detail = f"no whole answer within {self._timeout:g} s"
             raise CarrierError(Failure.TIMED_OUT, detail) from exc
@@ -105,6 +104,18 @@ class HttpCarrier:
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError) as exc:
             raise CarrierError(_kind_of(exc), str(exc) or type(exc).__name__) from exc
 
+    def _post(
+        self, url: str, body: bytes, headers: dict[bytes, bytes], redirections: int
+    ) -> tuple[str, bytes, Mapping[str, str]]:
+        """Post a message, again where the server says that it is served at another path."""
+        with self._client.stream("POST", url, content=body, headers=headers) as response:
+            there = _redirected(response) if redirections else None
+            if there is None:
+                self._check(response)
+                told = response.headers
+                return told.get("Content-Type", ""), self._read(response), told
+        return self._post(there, body, headers, redirections - 1)
+
     def _check(self, response: httpx.Response) -> None:
         """Let pass an answer whose body is worth reading."""
         status = response.status_code
@@ -113,7 +124,7 @@ class HttpCarrier:
             detail = f"status {status}" + (", not followed" if 300 <= status < 400 else "")
             raise CarrierError(Failure.REFUSED, detail, status=status, retry_after=pause)
         coding = response.headers.get("Content-Encoding", "identity")
-        if coding.lower() != "identity":
+        if coding.strip().lower() not in _CODINGS:
             raise CarrierError(Failure.GARBLED, f"content coding {coding!r}", status=status)
         promised = response.headers.get("Content-Length", "")
         if promised.isdecimal() and int(promised) > self._largest:
@@ -121,16 +132,47 @@ class HttpCarrier:
 
     def _read(self, response: httpx.Response) -> bytes:
         parts, size = [], 0
-        for part in response.iter_raw():
+        for part in self._unpacked(response):
             size += len(part)
             if size > self._largest:
                 raise self._too_large(response.status_code)
             parts.append(part)
         return b"".join(parts)
 
+    def _unpacked(self, response: httpx.Response) -> Iterator[bytes]:
+        """Unpack gzip, which some servers send although it was not offered, in bounded pieces."""
+        if response.headers.get("Content-Encoding", "identity").strip().lower() == "identity":
+            yield from response.iter_raw()
+            return
+        unpacking = zlib.decompressobj(_GZIP)
+        try:
+            for packed in response.iter_raw():
+                yield unpacking.decompress(packed, self._largest + 1)
+        except zlib.error as exc:
+            raise CarrierError(Failure.GARBLED, f"gzip: {exc}") from exc
+        if not unpacking.eof:
+            raise CarrierError(Failure.GARBLED, "gzip that does not end")
+
     def _too_large(self, status: int) -> CarrierError:
         detail = f"an answer of more than {self._largest} octets"
         return CarrierError(Failure.TOO_LARGE, detail, status=status)
+
+
+def _redirected(response: httpx.Response) -> str | None:
+    """Give where a redirection leads, if that is the same host and port, or the same host by TLS.
+
+    A message holds credentials: whoever else should have it, a person says.
+    """
+    if response.status_code not in (301, 302, 307, 308):
+        return None
+    here = response.request.url
+    try:
+        there = here.join(response.headers.get("Location", ""))
+    except (httpx.InvalidURL, ValueError):
+        return None
+    by_tls = (here.scheme, there.scheme) == ("http", "https")
+    same = (here.scheme, here.port) == (there.scheme, there.port) and there != here
+    return str(there) if here.host == there.host and (same or by_tls) else None
 
 
 def _trust(authorities: Path | None) -> ssl.SSLContext:
