@@ -261,10 +261,9 @@ class Server:
         if theirs == "Replace" and self.manners.wins == "server":
             return 419
         if theirs == "Replace" and self.manners.wins == "duplicate":
-            ours, self.maps[guid] = self.items[guid], name
-            self.items[guid] = data
-            self.changed.pop(guid)
-            self.put(ours)
+            self.changed[guid] = "Add"  # ours, as it is called here; theirs is new
+            self.maps.pop(guid)
+            self._write(session, "", name, data)
             return 209
         is_new, guid = guid not in self.items, guid or self._new()
         self.items[guid], self.maps[guid] = data, name

@@ -150,6 +150,9 @@ class ClientDatastore(Datastore, Protocol):
         The server may not have heard our names of them; they are told again before all else.
         """
 
+    def part(self, identifiers: Sequence[str]) -> None:
+        """Forget the server's names of items: what it adds by such a name is another one now."""
+
 
 class ServerDatastore(Datastore, Protocol):
     """A datastore in the role of the server, which decides the conflicts.

@@ -219,6 +219,12 @@ class MemoryClientDatastore(_MemoryDatastore):
             if row is not None and row.peer is not None
         ]
 
+    def part(self, identifiers: Sequence[str]) -> None:
+        """Forget the server's names of these items."""
+        for row in map(self._rows.get, identifiers):
+            if row is not None:
+                self._unname(row)
+
     def commit(self, anchors: Anchors) -> None:
         """Keep what was agreed: what we changed until its token is at the server."""
         super().commit(anchors)

@@ -264,6 +264,8 @@ class Replica:
         if not succeeded(status.code):
             self.miss(status.code, items)
         elif waiting.kind and status.code != StatusCode.CHUNK_ACCEPTED:
+            if status.code == StatusCode.RESOLVED_WITH_DUPLICATE:
+                self.store.part(status.source_refs)  # its version comes by the name it had
             self._sent = self._sent.plus([waiting.kind] * items)
         waiting.items -= items
         if not waiting.items:

@@ -218,6 +218,17 @@ def test_add_that_comes_twice(subject: Subject) -> None:
     assert {first.identifier: data("a", "2")} == subject.items()
 
 
+def test_add_by_a_name_that_was_forgotten(subject: Subject) -> None:
+    """After a conflict of which both versions stay (209) the name is that of another item."""
+    (first,) = subject.datastore.apply([Change(ADD, "", data("a", "1"), "guid-1")])
+    subject.datastore.part([first.identifier, "no name of ours"])
+    (other,) = subject.datastore.apply([Change(ADD, "", data("b", "2"), "guid-1")])
+
+    assert 201 == other.code
+    assert {first.identifier: data("a", "1"), other.identifier: data("b", "2")} == subject.items()
+    assert [Mapping(other.identifier, "guid-1")] == list(subject.datastore.mappings())
+
+
 def test_replaced_after_it_came_back(database: ManagementDatabase) -> None:
     """A REPLACE of what was removed and came back under another name changes what there is."""
     subject = Management(database)

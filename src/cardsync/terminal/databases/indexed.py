@@ -314,6 +314,15 @@ class IndexedClient(IndexedDatastore):
             ).fetchall()
         return [Mapping(name, peer) for name, peer in rows]
 
+    def part(self, identifiers: Sequence[str]) -> None:
+        """Forget the server's names of these items."""
+        with self._index.transaction() as connection:
+            connection.executemany(
+                """UPDATE peer_items SET name = NULL
+                   WHERE peer = ? AND item = (SELECT item FROM items WHERE name = ?)""",
+                [(self._peer, each) for each in identifiers],
+            )
+
     def commit(self, anchors: Anchors) -> None:
         """Keep what was agreed: what we changed until its token is at the server."""
         with self._index.transaction() as connection:

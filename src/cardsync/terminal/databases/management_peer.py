@@ -171,6 +171,14 @@ class ManagementDatastore:
             ).fetchall()
         return [Mapping(str(luid), name) for luid, name in rows]
 
+    def part(self, identifiers: Sequence[str]) -> None:
+        """Forget the server's names of these items."""
+        with self._file.transaction() as connection:
+            connection.executemany(
+                "UPDATE peer_items SET name = NULL WHERE peer = ? AND luid = CAST(? AS INTEGER)",
+                [(self._peer, each) for each in identifiers],
+            )
+
     def _told(self, value: Record) -> bytes | None:
         told = record.restrict(value, self._limit)
         return None if told is None else told.encode()
