@@ -62,7 +62,7 @@ _Server = Annotated[
 _Type = Annotated[Kind, typer.Option("--type", help="What shall go which way.")]
 _Protocol = Annotated[Protocol, typer.Option(help="Of 1.2 are a few octets, else a message.")]
 _Session = Annotated[int | None, typer.Option(help="Session; a random one.", min=0, max=65535)]
-_Interaction = Annotated[Interaction, typer.Option("--user", help="How its user is treated.")]
+_Interaction = Annotated[Interaction, typer.Option(help="How the user is treated.")]
 _PasswordFile = Annotated[
     Path | None, typer.Option(help=f"Password of the server, or in {_PASSWORD}.")
 ]
