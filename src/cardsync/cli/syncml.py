@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cardsync.syncml.events import Event
     from cardsync.terminal.databases.sources import Source
 
-app = typer.Typer(help="SyncML by itself: serve, synchronize, show.", no_args_is_help=True)
+app = typer.Typer(help="SyncML by itself: serve, sync, notify, show.", no_args_is_help=True)
 
 MaxMessage = Annotated[
     int, typer.Option(help="Largest message in octets.", min=1024, max=1_048_576)
@@ -53,6 +53,8 @@ Users = Annotated[
     typer.Option(help=f"A file with NAME:PASSWORD lines, or such lines in {accounts.USERS}."),
 ]
 
+Asked = Annotated[Scheme, typer.Option("--auth", help="What users are asked for.")]
+
 
 class Rule(Enum):
     """Who wins where both sides changed one item."""
@@ -71,7 +73,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     user: User = None,
     users: Users = None,
-    scheme: Annotated[Scheme, typer.Option("--auth", help="What is asked for.")] = Scheme.MD5,
+    scheme: Asked = Scheme.MD5,
     server: accounts.Server = None,
     server_password_file: accounts.ServerFile = None,
     server_scheme: accounts.ServerScheme = Scheme.MD5,
@@ -90,7 +92,7 @@ def serve(
     from cardsync.fleet.syncml_server import Settings, SyncmlServer  # noqa: PLC0415
     from cardsync.syncml import auth, datastore  # noqa: PLC0415
     from cardsync.terminal.databases.indexed import SafetyStop  # noqa: PLC0415
-    from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
+    from cardsync.terminal.databases.sources import open_sources  # noqa: PLC0415
     from cardsync.transport.doors import Doors  # noqa: PLC0415
 
     doors = Doors.read(wsp, obex)
@@ -99,7 +101,7 @@ def serve(
     shown = accounts.SERVER.read(server, server_password_file, server_scheme)
     peers = accounts.users(user, users)
     settings = Settings(peers, wanted, rules[rule], max_message, stop, shown)
-    sources = [open_source(each, content_type, "is served") for each in databases]
+    sources = open_sources(databases, content_type, "is served")
     answer = SyncmlServer(sources, settings, _complain).serve
     http = HttpServer(host, port, answer, certificate=certificates.read(certificate, key))
     _serve(http, beside(doors, answer), sources)

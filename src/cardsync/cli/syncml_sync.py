@@ -28,7 +28,7 @@ _CARRIER_HINTS: Final[dict[int | str, str]] = {
     404: "; is the path right, such as /syncml?",
     "unreachable": "; does the server run, and is the address right?",
     "timed out": "; --timeout allows more",
-    "unsupported": "; http://HOST:PORT/PATH is expected",
+    "unsupported": "; http://HOST:PORT/PATH is expected, or https:, wsp:, obex:",
 }
 """What a person can do where no message came back, by the status of HTTP or the failure."""
 
@@ -225,7 +225,7 @@ def _run(
     """Run the session; a server that cannot be reached ends the program."""
     from cardsync.fleet.carriers import Carriers, Settings, Taps  # noqa: PLC0415  # fast --help
     from cardsync.fleet.syncml_client import synchronize  # noqa: PLC0415
-    from cardsync.terminal.databases.sources import open_source  # noqa: PLC0415
+    from cardsync.terminal.databases.sources import open_sources  # noqa: PLC0415
     from cardsync.transport.carrier import CarrierError  # noqa: PLC0415
 
     ended: list[bool] = []
@@ -238,7 +238,7 @@ def _run(
         os.write(sys.stderr.fileno(), b"\nbreaking off; once more ends it at once\n")
 
     signal.signal(signal.SIGINT, interrupt)
-    sources = [open_source(each, content_type, "is synchronized") for each in databases]
+    sources = open_sources(databases, content_type, "is synchronized")
     tell = _tell if sys.stderr.isatty() else _say_nothing
     try:
         with Carriers(Settings(*way, redirections=3), Taps()) as carriers:

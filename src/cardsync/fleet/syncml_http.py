@@ -250,8 +250,9 @@ class HttpServer(ThreadingHTTPServer):
         self._connections = BoundedSemaphore(_CONNECTIONS)
         try:
             super().__init__((host, port), _Handler)
-        except OSError as exc:
-            raise ConfigError(f"cannot listen on {host}:{port}: {exc.strerror}") from exc
+        except (OSError, OverflowError) as exc:
+            reason = getattr(exc, "strerror", None) or "a port is 0 to 65535"
+            raise ConfigError(f"cannot listen on {host}:{port}: {reason}") from exc
 
     @property
     def url(self) -> str:

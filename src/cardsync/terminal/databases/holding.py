@@ -30,6 +30,8 @@ def hold(home: Path, what: str, doing: str) -> TextIO:
         file.seek(0)
         holder = file.readline().strip() or "is in use by another process"
         file.close()
+        if holder.endswith(f" by process {os.getpid()}"):
+            raise ConfigError(f"{what}: this is another of the databases named, too") from exc
         raise ConfigError(
             f"{what} {holder}; one process at a time may: wait until it has ended, or end it"
         ) from exc

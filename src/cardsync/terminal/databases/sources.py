@@ -4,6 +4,7 @@ What is remembered of it lies beside it in the hidden folder ".NAME.cardsync": a
 changed, and under `lost` the versions that lost a conflict.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -45,6 +46,15 @@ class Source:
             self.index.collection.close()
         if self.held is not None:
             self.held.close()
+
+
+def open_sources(texts: Sequence[str], content_type: str, doing: str) -> list[Source]:
+    """Open all that a person named, each by a name of its own. Raises `ConfigError`."""
+    names = [text.partition("=")[0].removeprefix("./") for text in texts]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{name}: two databases have this name; each needs its own")
+    return [open_source(text, content_type, doing) for text in texts]
 
 
 def open_source(text: str, content_type: str = ANY_TYPE, doing: str = "") -> Source:
