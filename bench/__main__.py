@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+import time
 
 from bench import codecs, journey, operator, peers, policy, syncml
 
@@ -23,7 +24,11 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"bench: no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}\n")
         return 2
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    for name in names or BENCHMARKS:
+    chosen = names or list(BENCHMARKS)
+    begun = time.monotonic()
+    for number, name in enumerate(chosen, 1):
+        passed = time.monotonic() - begun
+        sys.stderr.write(f"bench: {name}, {number} of {len(chosen)}, after {passed:.0f} s\n")
         for measured in BENCHMARKS[name]():
             print(f"{name:12} {measured}", flush=True)
     return 0

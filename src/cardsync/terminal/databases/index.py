@@ -224,13 +224,20 @@ class Index:
 
     def _scan(self, owed: frozenset[str]) -> None:
         with self.transaction() as connection:
-            stamps = {n: stamp for n, stamp in self.collection.stamps().items() if n not in owed}
-            known = connection.execute("SELECT name, stamp FROM items WHERE NOT deleted").fetchall()
-            known = [(name, stamp) for name, stamp in known if name not in owed]
-            sure = {(name, stamp) for name, stamp in known if stamp}
-            for name, stamp in sorted(stamps.items() - sure):
+            stamps = dict(self.collection.stamps())
+            for name in owed:
+                stamps.pop(name, None)
+            gone = []
+            for name, known in connection.execute(
+                "SELECT name, stamp FROM items WHERE NOT deleted"
+            ):
+                if name not in owed and name not in stamps:
+                    gone.append(name)
+                elif known and stamps.get(name) == known:
+                    del stamps[name]
+            for name, stamp in sorted(stamps.items()):
                 self._look(name, stamp)
-            for name in sorted({name for name, _ in known} - stamps.keys()):
+            for name in sorted(gone):
                 self.bury(name)
 
     def look(self, name: str) -> None:
