@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 
-from bench import codecs, journey, operator, peers, policy, syncml
+from bench import codecs, folders, journey, operator, peers, policy, syncml
 
 BENCHMARKS = {
     **journey.BENCHMARKS,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     **syncml.BENCHMARKS,
     **operator.BENCHMARKS,
     **peers.BENCHMARKS,
+    **folders.BENCHMARKS,
     **policy.BENCHMARKS,
 }
 

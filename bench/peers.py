@@ -34,7 +34,7 @@ and all others find both sides equal."""
 
 CARD_OCTETS = 300
 _MAX_MESSAGE = "150000"
-_WHOLE, _ONE = 220.0, 120.0
+_WHOLE, _ONE = 220.0, 300.0
 """Seconds after which nothing more is begun, and after which one synchronization is given up."""
 
 _PROGRAMS = ("syncevolution", "syncevo-http-server", "dbus-daemon", "gcc")
@@ -57,17 +57,17 @@ class Row:
         """Give it as a line."""
         here, there = self.costs
         return (
-            f"{self.client:13} {self.server:14} {self.kind:19} {self.count:>5,} "
+            f"{self.client:13} {self.server:14} {self.kind:19} {self.count:>7,} "
             f"{self.seconds:7.2f} {self.count / self.seconds:8,.0f} "
             f"{here.processor:7.2f} {there.processor:7.2f} {here.memory:7.0f} {there.memory:7.0f} "
             f"{'-' if self.octets is None else format(self.octets, ','):>10}"
         )
 
 
-_HEAD = (
-    f"{'client':13} {'server':14} {'kind':19} {'items':>5} {'seconds':>7} {'items/s':>8} "
+HEAD = (
+    f"{'client':13} {'server':14} {'kind':19} {'items':>7} {'seconds':>7} {'items/s':>8} "
     f"{'client':>7} {'server':>7} {'client':>7} {'server':>7} {'octets':>10}\n"
-    f"{'':69} {'':11} {'processor s':>14} {'memory MB':>16}"
+    f"{'':71} {'':11} {'processor s':>14} {'memory MB':>16}"
 )
 
 
@@ -104,8 +104,8 @@ def peers() -> Iterator[object]:
         home = Path(folder)
         home.chmod(0o755)  # PostgreSQL may run as another account
         library = built(home)
-        yield _HEAD
-        for serve in (_theirs, _ours, _operator):
+        yield HEAD
+        for serve in (_theirs, our_server, _operator):
             server = stack.enter_context(serve(home))
             for name in ("SyncEvolution", "cardsync"):
                 yield from _pair(name, server, home, library, deadline)
@@ -123,23 +123,28 @@ def _pair(
         if client == "SyncEvolution":
             items, start = _their_client(begun, library, place)
         else:
-            items, start = _our_client(begun, place)
+            items = begun / "items"
+            items.mkdir(parents=True)
+            start = our_client(str(items), place)
         for number in range(count):
             (items / str(number)).write_bytes(card(number))
         for kind in kinds:
-            yield _row(client, server, kind, count, start)
+            yield run_once(client, server, kind, count, start)
             found = sum(1 for path in items.iterdir() if path.name[0] != ".")
             if found != count:
                 raise RuntimeError(f"{found} items at the client, {count} were there")
 
 
-def _row(client: str, server: Server, kind: str, count: int, start: Synchronize) -> Row:
+def run_once(client: str, server: Server, kind: str, count: int, start: Synchronize) -> Row:
     """Synchronize once."""
     with Watch(server.pids) as there:
         begun, worked = time.perf_counter(), _reaped()
         process = start(kind)
         with Watch(lambda: tree(process.pid)) as here:
-            said, _ = process.communicate(timeout=_ONE)
+            try:
+                said, _ = process.communicate(timeout=_ONE)
+            finally:
+                process.kill()
         seconds = time.perf_counter() - begun
     if process.returncode:
         raise RuntimeError(f"{client} with {server.name}, {kind}: {said}")
@@ -175,9 +180,8 @@ def _their_client(home: Path, library: Path, place: Place) -> tuple[Path, Synchr
     return client.items, client.start
 
 
-def _our_client(home: Path, place: Place) -> tuple[Path, Synchronize]:
-    items = home / "items"
-    items.mkdir(parents=True)
+def our_client(items: str, place: Place) -> Synchronize:
+    """Give `cardsync syncml sync` of a folder, or of a table as `FILE#TABLE`."""
     command = [
         sys.executable, "-m", "cardsync", "syncml", "sync", place.url, f"{place.database}={items}",
         "--user", USER, "--device", place.device, "--max-message", _MAX_MESSAGE,
@@ -193,7 +197,7 @@ def _our_client(home: Path, place: Place) -> tuple[Path, Synchronize]:
             env=os.environ | {"CARDSYNC_SYNCML_PASSWORD": PASSWORD},
         )
 
-    return items, start
+    return start
 
 
 @contextmanager
@@ -213,7 +217,7 @@ def _theirs(home: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _ours(home: Path) -> Iterator[Server]:
+def our_server(home: Path) -> Iterator[Server]:
     """Run `cardsync syncml serve` over folders."""
     names = [f"cards{number}" for number in range(2 * len(RUNS))]
     folders = [f"{name}={home / name}" for name in names]
