@@ -391,8 +391,9 @@ class ClientSession:
         return maps or any(not isinstance(e, Status) or e.cmd_ref for e in self._owed)
 
     def _named(self, ours: Location | None, theirs: Location | None) -> Replica | None:
-        named = (each for each in self._living() if each.is_named(ours, theirs))
-        return next(named, None)
+        """Find a database by our name; some servers know only theirs, or put a path before."""
+        ways = ((ours, None), (None, theirs))
+        return next((e for way in ways for e in self._living() if e.is_named(*way)), None)
 
     def _living(self) -> Sequence[Replica]:
         return [replica for replica in self._replicas if replica.alive]

@@ -116,7 +116,7 @@ class Replica:
     def is_named(self, ours: Location | None, theirs: Location | None) -> bool:
         """Say whether a command of the server means this database."""
         return (ours is not None and plain(ours.uri) == plain(self.store.name)) or (
-            ours is None and theirs is not None and plain(theirs.uri) == plain(self.target)
+            theirs is not None and plain(theirs.uri) == plain(self.target)
         )
 
     def stop(self, code: int) -> None:
