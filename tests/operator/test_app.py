@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -239,12 +240,13 @@ class Stub(Synchronization):
         self.outcome = outcome
 
     def serve(
-        self, body: bytes, content_type: str, query: str | None, mac: str | None = None
+        self, body: bytes, content_type: str, query: str | None, beside: str | None = None
     ) -> Reply:
         """Do as told."""
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return Reply(200, content_type, body + (query or "").encode() + (mac or "").encode())
+        heard = body + (query or "").encode() + (beside or "").encode()
+        return Reply(200, content_type, heard, self.outcome.mac)
 
 
 def call(
@@ -283,6 +285,17 @@ def test_endpoint_joins_the_pieces() -> None:
     for header in (LENGTH, CHUNKED):
         start, body = call(OK, [PART, DONE], header)
         assert (200, b"abs=1") == (start["status"], body["body"])
+
+
+def test_endpoint_has_a_mac_beside_its_messages() -> None:
+    """`x-syncml-hmac` both ways: a field of HTTP, and the same by WSP and OBEX."""
+    told = replace(OK, mac='username="ö"')
+    start, body = call(told, [DONE], LENGTH, (b"x-syncml-hmac", b"ours"))
+    other = Endpoint(Stub(told)).answer(b"b", codec.XML, None, {"x-syncml-hmac": "ours"})
+
+    assert (b"x-syncml-hmac", 'username="ö"'.encode()) in start["headers"]
+    assert b"bs=1ours" == body["body"]
+    assert (200, codec.XML, b"bours", {"x-syncml-hmac": told.mac}) == asyncio.run(other)
 
 
 def test_endpoint_wants_a_length() -> None:

@@ -486,6 +486,17 @@ def test_our_client_in_every_manner(mine: Mine, version: str, wbxml: str, scheme
     assert (BOTH, BOTH) == mine.both
 
 
+def test_our_client_shows_nothing_unasked(mine: Mine) -> None:
+    """Without a scheme their server asks, and gets what it asks for; it never needs to again."""
+    mine.fill()
+    account = auth.Account(None, USER, PASSWORD.encode())
+    trips = [mine.sync(mode, account=account).round_trips for mode in ("slow", "two-way")]
+
+    assert all(b"syncml:auth-basic" not in sent for sent in mine.line.sent)
+    assert trips[0] > trips[1]
+    assert mine.both[0] == mine.both[1]
+
+
 @pytest.mark.parametrize("mode", OUTCOMES)
 def test_our_client_every_kind(mine: Mine, mode: str) -> None:
     """Alerts 200 to 205 of our client. Requirement R-53."""
