@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,42 @@ def test_nothing_else(tmp_path: Path) -> None:
         path.read_text().split("\nN:")[1].split()[0] for path in (tmp_path / "server").iterdir()
     }
     assert "--exclusive needs a --filter" in none.stderr
+
+
+def test_some_columns(tmp_path: Path) -> None:
+    """Tables go by their columns; those that are not asked for stay as they are on either side."""
+    files = {side: tmp_path / f"{side}.sqlite" for side in ("server", "client")}
+    for path in files.values():
+        with closing(sqlite3.connect(path)) as made, made:
+            made.execute("CREATE TABLE t (k TEXT PRIMARY KEY, name, tel, own)")
+
+    def do(side: str, statement: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(files[side])) as table, table:
+            return table.execute(statement).fetchall()
+
+    do("server", "INSERT INTO t VALUES ('bo', 'Bo', '1', 'theirs')")
+    source = open_source(f"t={files['server']}#t")
+    server = SyncmlServer([source], Settings())
+    with serving(server.serve) as url:
+        ask = ["sync", url, f"t={files['client']}#t"]
+        first = run(*ask, "--fields", "t=name,tel")
+        got = do("client", "SELECT name, tel, own FROM t")
+        do("client", "UPDATE t SET tel = NULL, own = 'mine'")
+        do("server", "UPDATE t SET name = 'Bob'")
+        do("client", "INSERT INTO t VALUES ('ann', 'Ann', '2', 'mine')")
+        second = run(*ask, "--fields", "t=name,tel")
+        here, there = (do(side, "SELECT name, tel, own FROM t") for side in ("client", "server"))
+        third = run(*ask, "--allow-slow")
+        every = [sorted(map(str, do(side, "SELECT name, tel FROM t"))) for side in files]
+        owned = do("server", "SELECT own FROM t ORDER BY name")
+    source.close()
+
+    assert (0, 0, 0) == (first.returncode, second.returncode, third.returncode)
+    assert [("Bo", "1", None)] == got
+    assert {("Ann", "2", "mine"), ("Bo", None, "mine")} == set(here)
+    assert {("Ann", "2", "mine"), ("Bo", None, "theirs")} == set(there)
+    assert every[0] == every[1]
+    assert [("mine",), ("mine",)] == owned
 
 
 def test_some_fields(tmp_path: Path) -> None:

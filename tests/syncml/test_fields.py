@@ -123,6 +123,17 @@ def test_fields_go_into_a_record() -> None:
     assert '{"d":"1","p":"./a"}' == mixed(b'{"d":"1","p":"./a"}', RECORD, GAME)
 
 
+def test_fields_of_a_row() -> None:
+    """A column goes by its name in whatever case; null is a value where there is a row."""
+    row, kind = b'{"Name":"Bo","note":null,"tel":1}', "application/json"
+
+    assert {"Name": "Bo", "note": None} == json.loads(only(row, kind, "NAME", "NOTE"))
+    assert '{"Name":"Bo","note":null,"tel":null}' == mixed(b'{"tel":null}', kind, row)
+    assert '{"tel":2}' == mixed(b'{"note":null,"tel":2}', kind, None)
+    assert fields.alike(row, row.replace(b"1", b"2"), kind, ["NAME"])
+    assert not fields.alike(row, row.replace(b"1", b"2"), kind, ["TEL"])
+
+
 def test_same_fields() -> None:
     """The order of lines does not matter, nor do other fields; all count where none is named."""
     other = BO.replace(b"TEL:2\r\n", b"").replace(b"N;", b"TEL:2\r\nN;").replace(b"long", b"short")

@@ -4,7 +4,8 @@ Meta-Information 1.2, FieldLevel: an item with this mark is not whole; the field
 into the item that its receiver has, and the others stay as they are. A field is a property as
 device information names it (CTCap): of vCard, vCalendar and iCalendar all lines of one name, of
 a component that such an item is about (an event, a task) its own lines, and whatever stands in
-it (an alarm) by the name of that. Of a record of ours it is a property of the JSON object.
+it (an alarm) by the name of that. Of a record of ours, and of a row of a table, it is a property
+of the JSON object.
 
 The standard does not say how a field is taken away. Here it is sent empty, `TEL:` or null.
 What an item is known by goes with every choice of fields: its version, its UID, the date of a
@@ -34,7 +35,7 @@ _Object = dict[str, Any]
 
 def are_known(content_type: str) -> bool:
     """Say whether items of this type have fields that can go by themselves."""
-    return properties.are_lines(content_type) or _are_records(content_type)
+    return properties.are_lines(content_type) or _are_objects(content_type)
 
 
 def only(data: bytes, content_type: str, names: Sequence[str], *, complete: bool) -> bytes:
@@ -43,8 +44,8 @@ def only(data: bytes, content_type: str, names: Sequence[str], *, complete: bool
     `complete` adds those that it does not have as empty ones. Raises `PeerError` 415, as all
     here, for what is no such item.
     """
-    if _are_records(content_type):
-        return _json(_chosen(_object(data), names, complete=complete))
+    if _are_objects(content_type):
+        return _json(_some(_object(data), content_type, names, complete=complete))
     item = _read(data)
     return _octets(_only(item, names, item.line_end if complete else None))
 
@@ -53,6 +54,9 @@ def overlaid(data: bytes, content_type: str, base: bytes | None) -> bytes:
     """Put the fields of an item into another one; without one they are all that there is of it."""
     if _are_records(content_type):
         return _overlaid_record(_object(data), _object(base or b"{}"))
+    if _are_objects(content_type):
+        given = {name: each for name, each in _object(data).items() if base or each is not None}
+        return _json({**_object(base or b"{}"), **given})
     item = _read(data)
     return _octets(_filled(item) if base is None else _overlaid(item, _read(base)))
 
@@ -61,9 +65,9 @@ def alike(one: bytes, other: bytes, content_type: str, names: Sequence[str]) -> 
     """Say whether two items have the same in these fields; in all of them where none is named."""
     if one == other or not names:
         return one == other
-    if _are_records(content_type):
-        ours, theirs = (_chosen(_object(each), names, complete=True) for each in (one, other))
-        return ours == theirs
+    if _are_objects(content_type):
+        both = [_some(_object(e), content_type, names, complete=True) for e in (one, other)]
+        return both[0] == both[1]
     return sorted(_values(_read(one), names)) == sorted(_values(_read(other), names))
 
 
@@ -72,6 +76,17 @@ def alike(one: bytes, other: bytes, content_type: str, names: Sequence[str]) -> 
 
 def _are_records(content_type: str) -> bool:
     return properties.plain(content_type) == record.CONTENT_TYPE
+
+
+def _are_objects(content_type: str) -> bool:
+    return properties.plain(content_type) in properties.OBJECTS
+
+
+def _some(there: _Object, content_type: str, names: Sequence[str], *, complete: bool) -> _Object:
+    """Leave the fields of these names; a row has all of its columns, so that none is absent."""
+    if _are_records(content_type):
+        return _chosen(there, names, complete=complete)
+    return {name: value for name, value in there.items() if name.upper() in names}
 
 
 def _chosen(there: _Object, names: Sequence[str], *, complete: bool) -> _Object:

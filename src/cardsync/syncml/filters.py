@@ -219,15 +219,23 @@ def select(
 
 
 def known(changes: Iterator[Change], asked: Wanted, content_type: str) -> Iterator[Change]:
-    """Cut a client's changes: of what the server has, it sends no other fields than it asks for."""
+    """Cut the changes of a client whose items may lack fields.
+
+    It says of none that it is empty, but of those that it asks for, where the server has the item.
+    """
     for change in changes:
         some = asked.fields if change.kind is ChangeKind.REPLACE else ()
-        yield _known(change, some, content_type) if some else change
+        yield _known(change, some, content_type)
 
 
 def _known(change: Change, names: Sequence[str], content_type: str) -> Change:
+    kind = change.type or content_type
+    if change.data is None or not fields.are_known(kind):
+        return change
     try:
-        return _cut_one(change, names, content_type)
+        if names:
+            return _cut_one(change, names, content_type)
+        return replace(change, data=fields.overlaid(change.data, kind, None))
     except PeerError:  # let the server say what it is
         return change
 

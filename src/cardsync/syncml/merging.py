@@ -74,7 +74,8 @@ def _limited(
 ) -> Change | int:
     """Put the fields that count into what is here."""
     if not level.names:
-        return _mixed(change, kind, base)
+        told = _mixed(change, kind, None) if level.is_partial else change
+        return _mixed(told, kind, base) if isinstance(told, Change) else told
     complete = level.is_complete and not received.field_level
     try:
         some = fields.only(change.data or b"", kind, level.names, complete=complete)

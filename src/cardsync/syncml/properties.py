@@ -1,7 +1,8 @@
 """The properties of an item, by name, as filters compare them.
 
 vCard 2.1 and 3.0, vCalendar 1.0 and iCalendar are lines of name, parameters and value (RFC 2425,
-RFC 5545 clause 3.1); a record of ours is one JSON object. What cannot be read has no properties.
+RFC 5545 clause 3.1); a record of ours is one JSON object, and so is a row of a table. What cannot
+be read has no properties.
 """
 
 import json
@@ -16,6 +17,9 @@ from cardsync.syncml.record import CONTENT_TYPE
 _LINES: Final = frozenset(
     {"text/x-vcard", "text/vcard", "text/directory", "text/x-vcalendar", "text/calendar"}
 )
+OBJECTS: Final = frozenset({CONTENT_TYPE, "application/json"})
+"""Types of items that are one JSON object."""
+
 _FOLDED: Final = re.compile("\r?\n[ \t]")
 _ESCAPED: Final = re.compile(r"\\([\\,;:nN])")
 _QUOTED_PRINTABLE: Final = "QUOTED-PRINTABLE"
@@ -37,7 +41,7 @@ def usual(content_type: str) -> tuple[str, ...]:
 
 def are_known(content_type: str) -> bool:
     """Say whether items of this type may have properties."""
-    return plain(content_type) in {ANY_TYPE, CONTENT_TYPE} or are_lines(content_type)
+    return plain(content_type) in {ANY_TYPE, *OBJECTS} or are_lines(content_type)
 
 
 def are_lines(content_type: str) -> bool:
@@ -54,7 +58,7 @@ def read(data: bytes, content_type: str) -> dict[str, tuple[str, ...]]:
     """Give the values of each property, by its name in capitals; {} for other types."""
     text = data.decode(errors="replace")
     kind = plain(content_type)
-    pairs = _of_lines(text) if kind in _LINES else _of_record(text) if kind == CONTENT_TYPE else ()
+    pairs = _of_lines(text) if kind in _LINES else _of_object(text) if kind in OBJECTS else ()
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name.upper(), []).append(value)
@@ -86,8 +90,8 @@ def _unescaped(found: re.Match[str]) -> str:
     return "\n" if found[1] in "nN" else found[1]
 
 
-def _of_record(text: str) -> Iterator[tuple[str, str]]:
-    """Read the properties of a record that are text or numbers."""
+def _of_object(text: str) -> Iterator[tuple[str, str]]:
+    """Read the properties of an object that are text or numbers."""
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):

@@ -384,7 +384,9 @@ class Replica:
         # In a slow synchronization the server decides what is new. What it may have by our name
         # is replaced there; some servers take nothing but Add, where they cannot have anything.
         again = self._kind is AlertCode.SLOW and self._agreed is not None
-        for change in filters.known(changes, self._request.filter, self.store.content_type):
+        if self._is_partial:
+            changes = filters.known(changes, self._request.filter, self.store.content_type)
+        for change in changes:
             yield replace(change, kind=ChangeKind.REPLACE) if again else change
 
     def _own_anchor(self) -> str:

@@ -80,6 +80,14 @@ def test_what_is_no_row(tmp_path: Path, data: bytes) -> None:
     assert b'{"a":1,"b":2}' == table.read("x")
 
 
+def test_new_row_may_lack_columns(tmp_path: Path) -> None:
+    """They are empty; a row that is there is replaced as a whole only."""
+    table = made(tmp_path, "CREATE TABLE t (k TEXT PRIMARY KEY, a, b)", ("x", 1, 2))
+    table.write("y", b'{"a":1}')
+
+    assert b'{"a":1,"b":null}' == table.read("y")
+
+
 def test_constraints_of_the_table(tmp_path: Path) -> None:
     """418 for a value that another row must not have too, 415 for one that no row may have."""
     statement = "CREATE TABLE t (k TEXT PRIMARY KEY, a UNIQUE, b CHECK (b > 0))"

@@ -86,7 +86,7 @@ class Table:
 
     def write(self, name: str, data: bytes) -> str:
         """Write a row as a whole."""
-        values = self._values(data)
+        values = self._values(data, name)
         names = ", ".join((self._key, *map(_quoted, self._columns)))
         marks = ", ".join("?" * (len(values) + 1))
         news = ", ".join(f"{column} = excluded.{column}" for column in map(_quoted, self._columns))
@@ -176,8 +176,11 @@ class Table:
             return value
         return b"" if value is None else str(value).encode()
 
-    def _values(self, data: bytes) -> tuple[_Value, ...]:
-        """Give what the columns get; raise `PeerError`, answer 415, for what is no row."""
+    def _values(self, data: bytes, name: str) -> tuple[_Value, ...]:
+        """Give what the columns get; raise `PeerError`, answer 415, for what is no row.
+
+        A new row may lack some: of items that go by fields no more is known.
+        """
         if not self._is_json:
             declared = self._types[self._columns[0]]
             return (_as_text(data) if _is_text(declared) else data,)
@@ -185,9 +188,10 @@ class Table:
             fields = _object(data)
         except ValueError as exc:
             raise PeerError(f"no row: {exc}", answer=_UNSUPPORTED) from exc
-        if fields.keys() != set(self._columns):
+        missing = set(self._columns) - fields.keys()
+        if fields.keys() - set(self._columns) or (missing and self.read(name) is not None):
             raise PeerError("other columns than the table's", answer=_UNSUPPORTED)
-        return tuple(fields[column] for column in self._columns)
+        return tuple(fields.get(column) for column in self._columns)
 
     def _do(self, statement: Callable[[], object]) -> None:
         try:
