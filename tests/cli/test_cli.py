@@ -78,3 +78,28 @@ def test_small_device_needs_no_operator(tmp_path: Path) -> None:
             [sys.executable, program, names, forbidden], check=True, capture_output=True, text=True
         )
         assert "[]\n" == loaded.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "command", "extra"),
+    [
+        ("httpcore", ["syncml", "sync", "http://127.0.0.1:1/", "a=x"], "terminal"),
+        ("cryptography", ["decode", "profile", "FF"], "card"),
+        ("psycopg", ["operator", "serve", "--home", "x"], "operator"),
+    ],
+)
+def test_what_a_small_device_does_without(
+    tmp_path: Path, module: str, command: list[str], extra: str
+) -> None:
+    """A command that needs more than is installed says what brings it, in one line."""
+    program = tmp_path / "small.py"
+    program.write_text(
+        f"import sys\nsys.modules[{module!r}] = None\nfrom cardsync.cli import main\nmain()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, program, *command],
+        check=False, capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+
+    said = f"needs {module}, which is not installed: pip install 'cardsync[{extra}]'\n"
+    assert (2, "", f"cardsync: this {said}") == (ran.returncode, ran.stdout, ran.stderr)
