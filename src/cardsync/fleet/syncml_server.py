@@ -31,6 +31,7 @@ MAX_MESSAGE = 1 << 20
 """Octets of a message, and of the body of a request, that we take at all."""
 
 _SESSIONS = 4096
+_OTHERS = 3  # sessions that a device has at once, besides the last one
 _STRANGERS = 256  # devices that have not shown who they are; they displace nobody else
 _LONGEST_NAME = 1024  # characters of what a device calls itself
 _NONCE = 12  # octets
@@ -113,12 +114,14 @@ class _Device:
 
     `name` is its LocURI. `is_ours` says that it is the other half of this, to which less needs
     to be said.
-    `before` is the state of the last session that had to do with databases.
+    `before` is the state of the last session that had to do with databases. `others` are sessions
+    that were not over when this one began: two people may have devices of one name.
     """
 
     name: str
     session: _Session
     before: ServerState | None = None
+    others: tuple[_Session, ...] = ()
     nonce: bytes = field(default=b"", repr=False)
     described: bool = False
     is_ours: bool = False
@@ -241,7 +244,7 @@ class SyncmlServer:
         Somebody who has yet to show who he is may have begun one in the name of a known device.
         """
         stranger = self._strangers.get(device.name, device)
-        found = [stranger.session, device.session]
+        found = [stranger.session, device.session, *device.others]
         return sorted(found, key=lambda session: not way.goes_on(session))
 
     def _keep(self, device: _Device, session: _Session) -> None:
@@ -253,6 +256,8 @@ class SyncmlServer:
             _bound(self._strangers, device.name, _STRANGERS)
             return
         device.before = device.last(session)
+        others = (device.session, *device.others)
+        device.others = tuple([e for e in others if e.key not in ("", session.key)])[:_OTHERS]
         device.session = session
         self._strangers.pop(device.name, None)
         self._devices[device.name] = device
