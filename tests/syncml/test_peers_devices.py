@@ -303,10 +303,10 @@ def test_map_comes_in_the_next_session(old: Device, tmp_path: Path) -> None:
     old.send(alert())
     old.send(sync())
     old.send()
+    (tmp_path / "s" / "ours.txt").write_text("changed")  # a folder is looked at once a session
     old.begin()
     old.send(alert(code=200, last="1", now="2"))
     mapped = Map(0, Location("notes"), Location("C:\\Notes"), (MapItem("ours.txt", "9"),))
-    (tmp_path / "s" / "ours.txt").write_text("changed")
     reply = old.send(mapped, sync())
 
     assert OK >= set(codes(reply))
