@@ -360,6 +360,17 @@ def test_filter_of_an_old_version() -> None:
         two.sync()
 
 
+def test_session_of_an_older_version() -> None:
+    """It goes on: its state has the query alone."""
+    wire = Wire(cards())
+    wire.send(filtered("N&EQ;1"))
+    octets = wire.server.sessions["1"][0]
+    asked = b'{"query":"N&EQ;1","exclusive":false,"fields":[]}'
+    assert asked in octets
+
+    assert wire.state() == ServerState.decode(octets.replace(asked, b'"N&EQ;1"'))
+
+
 def test_exclusive_begins_anew() -> None:
     """A one-way synchronization from the server becomes a refresh, so there is nothing else."""
     wire = Wire(cards())

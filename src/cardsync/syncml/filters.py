@@ -6,7 +6,8 @@ The grammar of a Record is `syncml:filtertype-cgi`: comparisons such as `SUMMARY
 as in a URL ("%26"); `&NULL;` is that of a property that is not there. An `i` before the operator
 makes it blind to case.
 
-What a filter does here, the least that the standard allows:
+What a filter does here. Others read it so, too: libsynthesis takes EXCLUSIVE for what is not said,
+and for all that is synchronized at all; Funambol's clients put Property into the data of a Field.
 
 - It says what the client is given that it does not have yet. What the client has, it hears of
   as before (INCLUSIVE). What the client sends is not filtered.

@@ -215,7 +215,6 @@ def _owed(text: str | list[str]) -> tuple[Status | Results | Alert, ...]:
 
 
 def _database(fields: dict[str, Any]) -> DatabaseState:
-    asked = fields["filter"]
     return DatabaseState(
         **fields
         | {
@@ -224,6 +223,13 @@ def _database(fields: dict[str, Any]) -> DatabaseState:
             "sent": Counts(**fields["sent"]),
             "received": Counts(**fields["received"]),
             "left_out": tuple(fields.get("left_out", ())),
-            "filter": Wanted(**asked | {"fields": tuple(asked["fields"])}),
+            "filter": _wanted(fields["filter"]),
         }
     )
+
+
+def _wanted(asked: dict[str, Any] | str) -> Wanted:
+    """Read what is asked; a session that an older version began has the query alone."""
+    if isinstance(asked, str):
+        return Wanted(asked)
+    return Wanted(**asked | {"fields": tuple(asked["fields"])})
