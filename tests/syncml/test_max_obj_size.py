@@ -156,7 +156,8 @@ def test_folder_remembers(role: str, tmp_path: Path) -> None:
         for name in ("one", "other")
     )
     for each in (peer, other):
-        assert 2 == len(list(each.changes(None)))  # and sees what there is
+        assert [] == list(each.anchors())  # and sees what there is
+        assert 2 == len(list(each.changes(None)))
         each.commit(Anchors("1", "1", each.token()))
     peer.owe(["b.txt", "gone.txt"])
     owed = [[e.identifier for e in each.changes(each.anchors()[0].token)] for each in (peer, other)]
