@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from bench.operator import operator_process, prepare
@@ -34,8 +35,9 @@ and all others find both sides equal."""
 
 CARD_OCTETS = 300
 _MAX_MESSAGE = "150000"
-_WHOLE, _ONE = 220.0, 300.0
-"""Seconds after which nothing more is begun, and after which one synchronization is given up."""
+_PAIR, _ONE = 35.0, 200.0
+"""Seconds after which no larger number of cards is begun by a client and a server, and after which
+one synchronization is given up."""
 
 _PROGRAMS = ("syncevolution", "syncevo-http-server", "dbus-daemon", "gcc")
 _OCTETS = re.compile(r"(\d+) octets sent, (\d+) received")
@@ -99,24 +101,23 @@ def peers() -> Iterator[object]:
     if missing:
         yield f"left out: {', '.join(missing)} not installed (tools/peers.sh)"
         return
-    deadline = time.monotonic() + _WHOLE
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         home.chmod(0o755)  # PostgreSQL may run as another account
         library = built(home)
         yield HEAD
-        for serve in (_theirs, our_server, _operator):
-            server = stack.enter_context(serve(home))
-            for name in ("SyncEvolution", "cardsync"):
-                yield from _pair(name, server, home, library, deadline)
+        for number, (serve, client) in enumerate(product(_SERVERS, ("SyncEvolution", "cardsync"))):
+            place = home / str(number)
+            place.mkdir(mode=0o755)
+            with serve(place) as server:  # anew, for what it may still do after the last session
+                yield from _pair(client, server, place, library)
 
 
-def _pair(
-    client: str, server: Server, home: Path, library: Path, deadline: float
-) -> Iterator[object]:
+def _pair(client: str, server: Server, home: Path, library: Path) -> Iterator[object]:
+    deadline = time.monotonic() + _PAIR
     for count, kinds in RUNS:
         if time.monotonic() > deadline:
-            yield f"{client:13} {server.name:14} {count:,} items left out: {_WHOLE:.0f} s are over"
+            yield f"{client:13} {server.name:14} {count:,} items left out: {_PAIR:.0f} s are over"
             continue
         place = server.place()
         begun = home / f"{client}-{server.name}-{count}".replace(" ", "-")
@@ -219,7 +220,7 @@ def _theirs(home: Path) -> Iterator[Server]:
 @contextmanager
 def our_server(home: Path) -> Iterator[Server]:
     """Run `cardsync syncml serve` over folders."""
-    names = [f"cards{number}" for number in range(2 * len(RUNS))]
+    names = [f"cards{number}" for number in range(len(RUNS))]
     folders = [f"{name}={home / name}" for name in names]
     left = iter(names)
     command = ["syncml", "serve", "--port", "0", "--user", f"{USER}:{PASSWORD}", "--allow-emptying"]
@@ -241,7 +242,7 @@ def our_server(home: Path) -> Iterator[Server]:
 @contextmanager
 def _operator(home: Path) -> Iterator[Server]:
     """Run the operator, with vCards in its PostgreSQL."""
-    left = iter(range(2 * len(RUNS)))
+    left = iter(range(len(RUNS)))
     folder = home / "operator"
     prepare(folder, auth.Account(auth.Scheme.BASIC, USER, PASSWORD.encode()))
     with operator_process(folder, "bench.vcard_operator") as (url, pid):
@@ -250,5 +251,7 @@ def _operator(home: Path) -> Iterator[Server]:
             "operator", lambda: tree(pid), lambda: Place(address, "devman", f"device{next(left)}")
         )
 
+
+_SERVERS = (_theirs, our_server, _operator)
 
 BENCHMARKS: dict[str, Callable[[], Iterator[object]]] = {"peers": peers}
