@@ -84,10 +84,14 @@ class Connection:
 
     loop: Loop = field(default_factory=Loop)
     line: Line = field(default_factory=Line)
+    server: ServerState = field(default_factory=ServerState)
+    most: int | None = None
 
     def __post_init__(self) -> None:
-        config = uvicorn.Config(_nothing, log_config=None, timeout_keep_alive=20)
-        self.http = PatientProtocol(config, ServerState(), {}, self.loop)
+        config = uvicorn.Config(
+            _nothing, log_config=None, timeout_keep_alive=20, limit_concurrency=self.most
+        )
+        self.http = PatientProtocol(config, self.server, {}, self.loop)
         self.http.connection_made(self.line)
 
     def say(self, octets: bytes) -> None:
@@ -170,6 +174,20 @@ def test_answer_that_nobody_takes(connection: Connection) -> None:
     connection.loop.turn(REQUEST_SECONDS)
 
     assert connection.line.closed
+
+
+def test_place_of_who_waits_longest() -> None:
+    """A new connection gets it; who has a request keeps his, and who was answered waits again."""
+    server = ServerState()
+    many = [Connection(server=server, most=4) for _ in range(3)]
+    many[0].say(GET + b"\r\n")
+    many[2].say(GET + b"\r\n")
+    many[2].answer()
+
+    for closed in ([1], [1, 2], [1, 2, 3]):
+        many.append(Connection(server=server, most=4))
+        assert closed == [number for number, each in enumerate(many) if each.line.closed]
+        assert 3 == len(server.connections)
 
 
 def test_a_server_of_uvicorn(monkeypatch: pytest.MonkeyPatch) -> None:
