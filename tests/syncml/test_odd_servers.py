@@ -20,6 +20,7 @@ from cardsync.syncml.elements import (
     Sync,
 )
 from syncml.test_client import Line, alert
+from syncml.test_peers_servers import Odd
 
 
 def begun(names: tuple[str, ...] = ("a", "b")) -> Line:
@@ -205,3 +206,14 @@ def test_results_that_nobody_asked_for() -> None:
 
     assert ("Results", 200) in line.codes()
     assert 200 == ended(line)
+
+
+@pytest.mark.parametrize("there", ["moved/here", "/moved/here", " //a.example/moved/here\n"])
+def test_relative_redirection(there: str) -> None:
+    """Where a server has moved to may be told from where it was."""
+    odd = Odd()
+    odd.hear()
+    odd.say(Status(1, 1, 0, "SyncHdr", 301, items=(Item(target=Location(there)),)))
+
+    assert "http://a.example/moved/here" == odd.session.url
+    assert 1 == odd.hear().header.msg_id
