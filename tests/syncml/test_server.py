@@ -528,6 +528,27 @@ def test_alert_and_sync_in_one_message() -> None:
     assert 1 == len(wire.store.anchors())
 
 
+@pytest.mark.parametrize("last", [None, "another one"])
+def test_alert_and_changes_where_all_is_to_be_compared(last: str | None) -> None:
+    """What came with the Alert are changes alone: 508, nothing is applied, package 3 follows.
+
+    Were they all that the client has, it would be sent all else once more.
+    """
+    wire = Wire()
+    wire.store.put("s", b"x")
+
+    codes = wire.send(alert(1, 200, last=last), sync(Add(11, items("a"))))
+    assert [200, 508, 508, 508] == [code for _, code in codes]
+    assert {"s": b"x"} == wire.store.items()
+    assert [201] == [e.code for e in wire.reply.commands if isinstance(e, Alert)]
+    assert [] == [each for each in wire.reply.commands if isinstance(each, Sync)]
+    assert wire.reply.final
+    codes = wire.send(sync(Add(11, items("theirs"))))
+
+    assert [200, 200, 200] == [code for _, code in codes]
+    assert 1 == len(wire.store.items())
+
+
 def test_state_both_ways() -> None:
     """The state of a session is small text; half an object in chunks is part of it."""
     wire = Wire().alerted()

@@ -115,7 +115,7 @@ class _Turn:
         self._events: list[Event] = []
         self._after: list[Results] = []  # what follows the Status commands
         self._rejects = self._silent = False
-        self._repeats = False  # whether the client has asked who we are, and our package again
+        self._repeats = False  # whether the client's package is to come again, or ours
         self._asks = False  # whether the client must answer something of this reply
 
     # --- who it is --------------------------------------------------------------------------
@@ -261,6 +261,9 @@ class _Turn:
         """Apply the client's changes to a database, all of this message at once."""
         at = self._databases.find(sync.target)
         code = self._may_sync(sync, at)
+        if code is StatusCode.REFRESH_REQUIRED:  # our Alert says so, and package 3 is yet to come
+            self._repeats = True
+            self._state = replace(self._state, phase=Phase.CLIENT_CHANGES)
         if code is not StatusCode.OK or at is None:
             for command in (sync, *sync.commands):
                 self._answers.to(command, code)
@@ -283,6 +286,10 @@ class _Turn:
             return StatusCode.FORBIDDEN if known else StatusCode.NOT_FOUND
         if self._state.phase not in (Phase.INITIALIZATION, Phase.CLIENT_CHANGES):
             return StatusCode.FORBIDDEN
+        chosen = tuple(self._databases)[at]
+        is_slow = chosen.kind is AlertCode.SLOW is not chosen.asked
+        if is_slow and at >= self._state.alerted:
+            return StatusCode.REFRESH_REQUIRED  # it came with the Alert: these are changes alone
         if sync.commands and not self._databases.allows_changes(at):
             return StatusCode.NOT_ALLOWED
         return StatusCode.OK
