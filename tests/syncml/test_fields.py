@@ -190,6 +190,17 @@ def test_anything_is_an_item_or_415(data: bytes, kind: str) -> None:
     assert answers <= {415}
 
 
+def test_item_of_too_many_lines() -> None:
+    """413: the work for one item is bounded; lines that go on are one line."""
+    long = b"BEGIN:VCARD\r\nPHOTO:" + b"x\r\n " * 20_000 + b"\r\nEND:VCARD\r\n"
+    many = b"BEGIN:VCARD\r\n" + b"TEL:1\r\n" * fields.MAX_LINES + b"END:VCARD\r\n"
+
+    assert long == fields.only(long, VCARD, ["PHOTO"], complete=True)
+    with pytest.raises(PeerError) as caught:
+        fields.only(many, VCARD, ["TEL"], complete=True)
+    assert 413 == caught.value.answer
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "*/*", "image/png"])
 def test_types_without_fields(kind: str) -> None:
     """They go as a whole."""

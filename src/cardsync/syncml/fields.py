@@ -22,6 +22,9 @@ from cardsync.errors import LocalError, PeerError
 from cardsync.syncml import properties, record
 from cardsync.syncml.status import StatusCode
 
+MAX_LINES: Final = 10_000
+"""Lines of an item, each with those in which it goes on, that we go through."""
+
 _DEPTH: Final = 8
 _OWN: Final = frozenset({"UID", "RECURRENCE-ID", "TZID"})
 _FIXED: Final = _OWN | {"VERSION", "PRODID"}
@@ -41,8 +44,8 @@ def are_known(content_type: str) -> bool:
 def only(data: bytes, content_type: str, names: Sequence[str], *, complete: bool) -> bytes:
     """Leave of an item the fields of these names, which are in capitals.
 
-    `complete` adds those that it does not have as empty ones. Raises `PeerError` 415, as all
-    here, for what is no such item.
+    `complete` adds those that it does not have as empty ones. Raises `PeerError`, as all here:
+    415 for what is no such item, 413 for one of too many lines.
     """
     if _are_objects(content_type):
         return _json(_some(_object(data), content_type, names, complete=complete))
@@ -176,24 +179,34 @@ _Entry = _Line | _Component
 
 def _read(data: bytes) -> _Component:
     """Read an item octet by octet: what is not understood is given back as it was."""
-    lines = _logical(data.decode("latin-1"))
+    lines = _counted(_logical(data.decode("latin-1")))
     begin = next(lines, "")
     if _name(begin) != "BEGIN":
         raise PeerError("an item without BEGIN", answer=StatusCode.UNSUPPORTED_TYPE)
     return _component(begin, lines, _DEPTH)
 
 
+def _counted(lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number == MAX_LINES:
+            raise PeerError("an item of too many lines", answer=StatusCode.TOO_LARGE)
+        yield line
+
+
 def _logical(text: str) -> Iterator[str]:
     """Give each line with those in which it goes on: folded, or after "=" in quoted-printable."""
-    whole = ""
+    pieces: list[str] = []
+    is_quoted = False
     for line in re.findall("[^\n]*\n|[^\n]+", text):
-        is_cut = whole.rstrip("\r\n").endswith("=") and _QUOTED_PRINTABLE in _head(whole).upper()
-        if whole and not is_cut and line[0] not in " \t":
-            yield whole
-            whole = ""
-        whole += line
-    if whole:
-        yield whole
+        goes_on = line[0] in " \t" or (is_quoted and pieces[-1].rstrip("\r\n").endswith("="))
+        if pieces and not goes_on:
+            yield "".join(pieces)
+            pieces.clear()
+        if not pieces:
+            is_quoted = _QUOTED_PRINTABLE in _head(line).upper()
+        pieces.append(line)
+    if pieces:
+        yield "".join(pieces)
 
 
 def _head(line: str) -> str:
@@ -224,12 +237,13 @@ def _octets(item: _Component) -> bytes:
 def _only(item: _Component, names: Sequence[str], line_end: str | None) -> _Component:
     """Leave the fields of a component; with `line_end`, empty ones for those that are not there."""
     kept: list[_Entry] = []
+    wanted = {*names, *_FIXED, _TIME_ZONE}
     has_main = False
     for entry in item.entries:
         if isinstance(entry, _Component) and entry.name in _MAIN:
             has_main = True
             kept.append(_only(entry, names, line_end))
-        elif entry.name in {*names, *_FIXED, _TIME_ZONE}:
+        elif entry.name in wanted:
             kept.append(entry)
     there = {entry.name for entry in kept}
     if line_end is not None and not has_main:
