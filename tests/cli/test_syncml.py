@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
-from cardsync.cli.syncml_report import complaints
+from cardsync.cli.syncml_report import complaints, hints
+from cardsync.errors import PeerError
 from cardsync.fleet.syncml_http import HttpServer, Serve
 from cardsync.fleet.syncml_server import Reply, Settings, SyncmlServer
 from cardsync.syncml import auth, codec
+from cardsync.syncml.auth import AsksForLess
 from cardsync.syncml.elements import (
     Add,
     Alert,
@@ -613,6 +615,21 @@ def test_show_what_is_none(tmp_path: Path) -> None:
     assert "octets end too early" in ran.stderr
     assert "SyncBody" in ran.stdout
     assert "not shown" not in ran.stdout
+
+
+def test_hints_where_we_ended_it() -> None:
+    """What the server did wrong, and what a person can do: nothing of a wrong password."""
+    asked = AsksForLess(auth.Scheme.BASIC, auth.Scheme.MD5)
+    garbled = PeerError("no answer of this session", answer=400)
+
+    assert ["a lower --auth allows it." in line for line in _hints(asked)] == [True]
+    first, second = _hints(garbled)
+    assert "We ended it: no answer of this session." == first
+    assert "perhaps with --xml" in second
+
+
+def _hints(error: PeerError) -> list[str]:
+    return list(hints(SessionResult(error.answer or 0, error=error), "u:secret"))
 
 
 def test_complaints() -> None:

@@ -50,7 +50,8 @@ def hints(result: SessionResult, user: str | None) -> Iterable[str]:
     """Say what a person can do where something has failed."""
     if result.error is not None:
         yield f"We ended it: {result.error}{_ENDED.get(type(result.error), '.')}"
-        return
+        if type(result.error) in _ENDED:
+            return
     hint = _HINTS.get(result.status)
     if hint:
         missing = [each.database for each in result.databases if each.status == result.status]
