@@ -2,6 +2,7 @@
 
 import base64
 from collections import deque
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from cardsync.syncml import codec
 from cardsync.syncml.datastore import Change, ChangeKind
+from cardsync.syncml.devinf import DevInf, Property
 from cardsync.syncml.elements import (
     Add,
     Alert,
@@ -16,6 +18,7 @@ from cardsync.syncml.elements import (
     Item,
     Location,
     Replace,
+    Results,
     Status,
     Sync,
     SyncHdr,
@@ -23,6 +26,7 @@ from cardsync.syncml.elements import (
 )
 from cardsync.syncml.letter import MIN_ROOM, Letter, Owed
 from cardsync.syncml.outgoing import Manner, Supply
+from syncml_messages import device
 
 BOTH = pytest.mark.parametrize("content_type", [codec.WBXML, codec.XML])
 HEADER = SyncHdr("1", 1, Location("http://a.example/s"), Location("IMEI:490154203237518"))
@@ -274,3 +278,28 @@ def test_sync_without_room_waits() -> None:
 
     assert letter.sync(Sync(0), supply, NAMED) is None
     assert not supply.done
+
+
+@BOTH
+@pytest.mark.parametrize(("properties", "limit", "has_them"), [(3, 3000, True), (90, 3000, False)])
+def test_device_information_that_has_no_room(
+    content_type: str, properties: int, limit: int, has_them: bool
+) -> None:
+    """It goes without the properties of its types where the message were too long with them."""
+    whole = device("1.2")
+    store = whole.datastores[0]
+    cap = replace(store.ct_caps[0], properties=tuple(Property(f"X-{n}") for n in range(properties)))
+    info = replace(whole, datastores=(replace(store, ct_caps=(cap,)),))
+    letter = Letter(HEADER, content_type, limit)
+    owed: Owed = deque([
+        Status(0, 1, 0, "SyncHdr", 200),
+        Results(0, 2, (Item(source=Location("./devinf12"), data=info),), msg_ref=1),
+    ])  # fmt: skip
+
+    assert letter.pay(owed)
+    octets = letter.encode(final=True)
+    (results,) = [e for e in codec.decode(octets, content_type).commands if isinstance(e, Results)]
+    told = results.items[0].data
+    assert isinstance(told, DevInf)
+    assert len(octets) <= limit
+    assert (info if has_them else info.shorter()) == told

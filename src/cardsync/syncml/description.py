@@ -66,12 +66,6 @@ def _told(command: Put | Results) -> DevInf | None:
     return next((item.data for item in command.items if isinstance(item.data, DevInf)), None)
 
 
-def shorter(devinf: DevInf) -> DevInf:
-    """Leave out the properties of content types, for a message that has no room for them."""
-    stores = tuple([replace(each, ct_caps=()) for each in devinf.datastores])
-    return replace(devinf, datastores=stores, ct_caps=())
-
-
 def _uri(version: Version) -> str:
     return "./devinf" + version.dtd.replace(".", "")
 
@@ -84,4 +78,4 @@ def _meta(content_type: str) -> Meta:
 def put(letter: Letter, devinf: DevInf, version: Version, content_type: str) -> None:
     """Put device information into a message; without the properties where it has no room."""
     if not letter.add(tell(devinf, version, content_type)):
-        letter.add(tell(shorter(devinf), version, content_type))
+        letter.add(tell(devinf.shorter(), version, content_type))

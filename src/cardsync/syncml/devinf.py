@@ -3,7 +3,7 @@
 The same values serve 1.0 and 1.1, whose content types are written flat; the codecs know that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -128,3 +128,8 @@ class DevInf:
     number_of_changes: bool = False
     ct_caps: tuple[CtCap, ...] = ()
     ext: tuple[Ext, ...] = ()
+
+    def shorter(self) -> "DevInf":
+        """Leave out the properties of content types, for a message that has no room for them."""
+        stores = tuple([replace(each, ct_caps=()) for each in self.datastores])
+        return replace(self, datastores=stores, ct_caps=())

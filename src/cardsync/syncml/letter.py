@@ -11,6 +11,7 @@ from typing import Final
 from cardsync.syncml import codec
 from cardsync.syncml.codec import MessageBuilder
 from cardsync.syncml.datastore import Change, ChangeKind
+from cardsync.syncml.devinf import DevInf
 from cardsync.syncml.elements import Alert, Get, Map, Put, Results, Status, Sync, SyncHdr, Version
 from cardsync.syncml.outgoing import Filled, Filling, Manner, Supply
 from cardsync.syncml.status import StatusCode
@@ -113,14 +114,19 @@ class Letter:
     def pay(self, owed: Owed) -> bool:
         """Put what is owed at the end, in order, as far as it fits; True if that was all."""
         while owed:
-            if self._next <= 2:
-                self._builder.limit = None  # what does not even fit alone would wait for ever
             added = self.add(owed[0])
-            self._builder.limit = self._limit - _LAST
-            if not added:
+            if not added and self._next > 2:
                 return False
+            if not added:  # what does not even fit alone would wait for ever
+                self._add_anyway(_shorter(owed[0]))
             owed.popleft()
         return True
+
+    def _add_anyway(self, command: Plain) -> None:
+        if not self.add(command):
+            self._builder.limit = None
+            self.add(command)
+            self._builder.limit = self._limit - _LAST
 
     def ask(self, alert: Alert) -> None:
         """Put the last Alert at the end, for which there is always room."""
@@ -183,3 +189,14 @@ class Letter:
 def is_wbxml(content_type: str) -> bool:
     """Say whether a representation is the binary one."""
     return codec.media_type(content_type) == codec.WBXML
+
+
+def _shorter(command: Status | Results | Alert) -> Status | Results | Alert:
+    """Leave out of device information what it may do without."""
+    if not isinstance(command, Results):
+        return command
+    items = [
+        replace(item, data=item.data.shorter()) if isinstance(item.data, DevInf) else item
+        for item in command.items
+    ]
+    return replace(command, items=tuple(items))
