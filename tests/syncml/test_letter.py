@@ -17,6 +17,7 @@ from cardsync.syncml.elements import (
     Delete,
     Item,
     Location,
+    Meta,
     Replace,
     Results,
     Status,
@@ -281,7 +282,7 @@ def test_sync_without_room_waits() -> None:
 
 
 @BOTH
-@pytest.mark.parametrize(("properties", "limit", "has_them"), [(3, 3000, True), (90, 3000, False)])
+@pytest.mark.parametrize(("properties", "limit", "has_them"), [(3, 3000, True), (400, 3000, False)])
 def test_device_information_that_has_no_room(
     content_type: str, properties: int, limit: int, has_them: bool
 ) -> None:
@@ -291,9 +292,10 @@ def test_device_information_that_has_no_room(
     cap = replace(store.ct_caps[0], properties=tuple(Property(f"X-{n}") for n in range(properties)))
     info = replace(whole, datastores=(replace(store, ct_caps=(cap,)),))
     letter = Letter(HEADER, content_type, limit)
+    kind = Meta(type=content_type.replace("syncml", "syncml-devinf"))
     owed: Owed = deque([
         Status(0, 1, 0, "SyncHdr", 200),
-        Results(0, 2, (Item(source=Location("./devinf12"), data=info),), msg_ref=1),
+        Results(0, 2, (Item(source=Location("./devinf12"), data=info),), msg_ref=1, meta=kind),
     ])  # fmt: skip
 
     assert letter.pay(owed)
