@@ -221,7 +221,10 @@ class Owing(Protocol):
     """A datastore that remembers what a session had to leave out."""
 
     def owe(self, identifiers: Sequence[str]) -> None:
-        """After a `commit`: let `changes` yield these items, by our names, in the next session."""
+        """After a `commit`: let `changes` yield these items, by our names, in the next session.
+
+        Not between `forget` and `prune`: there nothing is owed.
+        """
 
 
 @runtime_checkable
