@@ -16,7 +16,7 @@ SERVER = "http://dm.operator.example/syncml"
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/nonexistent",
-    "CARDSYNC_SYNCML_PASSWORD": "pw",
+    "CARDSYNC_SYNCML_SERVER_PASSWORD": "pw",
     "CARDSYNC_SMPP_PASSWORD": "centre",
 }
 WISH = ("notify", "--server", SERVER, "--session", "23")
@@ -101,7 +101,7 @@ def test_reaches_the_phone() -> None:
         (["--nonce", "%"], "--nonce %: base64 is expected"),
         (["--protocol", "1.1"], "needs --device"),
         (["x=text/html"], "x=text/html: DATABASE or DATABASE=TYPE is expected"),
-        (["--password-file", "/nonexistent/p"], "/nonexistent/p: cannot be read"),
+        (["--server-password-file", "/nonexistent/p"], "/nonexistent/p: cannot be read"),
         ([f"{'long' * 64}"], "more than 255 octets"),
         ([f"d{number}" for number in range(16)], "at most 15"),
     ],
@@ -114,6 +114,17 @@ def test_wrong(more: list[str], told: str) -> None:
     assert told in ended.stderr
     assert 1 == ended.stderr.count("\n")
     assert "" == ended.stdout
+
+
+def test_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A digest needs one; the older form goes without credentials."""
+    monkeypatch.delitem(ENVIRONMENT, "CARDSYNC_SYNCML_SERVER_PASSWORD")
+    ended = run("syncml", *WISH, "card")
+    older = run("syncml", *WISH, "card", "--protocol", "1.1", "--device", "IMEI:1")
+
+    assert (2, "") == (ended.returncode, ended.stdout)
+    assert "expected in the file of --server-password-file" in ended.stderr
+    assert 0 == older.returncode
 
 
 def test_centre_that_refuses() -> None:

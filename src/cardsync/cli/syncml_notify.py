@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cardsync.cli import accounts, inputs
+from cardsync.cli.syncml_sync import Protocol
 from cardsync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from cardsync.transport.push import Pushed
     from cardsync.transport.user_data import UserData
 
-_PASSWORD = "CARDSYNC_SYNCML_PASSWORD"  # noqa: S105  # the name of a variable
 _PATIENCE = 60.0
 """Seconds for a message centre to take everything."""
 
@@ -45,14 +46,6 @@ class Interaction(Enum):
     INTERACTIVE = "interactive"
 
 
-class Protocol(Enum):
-    """The form of the notification."""
-
-    V1_0 = "1.0"
-    V1_1 = "1.1"
-    V1_2 = "1.2"
-
-
 _Names = Annotated[
     list[str], typer.Argument(metavar="DATABASE[=TYPE]...", help="Such as card=text/x-vcard.")
 ]
@@ -64,7 +57,8 @@ _Protocol = Annotated[Protocol, typer.Option(help="Of 1.2 are a few octets, else
 _Session = Annotated[int | None, typer.Option(help="Session; a random one.", min=0, max=65535)]
 _Interaction = Annotated[Interaction, typer.Option(help="How the user is treated.")]
 _PasswordFile = Annotated[
-    Path | None, typer.Option(help=f"Password of the server, or in {_PASSWORD}.")
+    Path | None,
+    typer.Option(accounts.SERVER.file, help=f"Its password, or in {accounts.SERVER.variable}."),
 ]
 _Nonce = Annotated[str, typer.Option(help="Nonce that the phone gave last, base64.")]
 _Device = Annotated[str | None, typer.Option(help="Name of the phone (1.0, 1.1), IMEI:...")]
@@ -107,7 +101,8 @@ def notify(
     asked, types = _asked(databases, kind)
     session = secrets.randbelow(1 << 16) if session is None else session
     told = Notification(server, session, asked, UserInteraction[interaction.name])
-    shown = auth.Account(auth.Scheme.MD5, server, _password(password_file), _decoded(nonce))
+    password = _password(password_file, protocol)
+    shown = auth.Account(auth.Scheme.MD5, server, password, _decoded(nonce))
     parts = push.write(_pushed(told, types, protocol, device, shown), session % 0x100)
     if centre is not None and to is not None:
         _send(centre, to, parts)
@@ -132,13 +127,16 @@ def _asked(databases: list[str], kind: Kind) -> tuple["tuple[Asked, ...]", tuple
     return asked, tuple([media for _, _, media in pairs])
 
 
-def _password(path: Path | None) -> bytes:
-    if path is None:
-        return os.environ.get(_PASSWORD, "").encode()
-    try:
-        return path.read_bytes().rstrip(b"\n")
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+def _password(path: Path | None, protocol: Protocol) -> bytes:
+    """Give the server's password, over which the digest of 1.2 is made; others may lack it."""
+    if path is not None:
+        return inputs.text(path).rstrip("\r\n").encode()
+    if protocol is Protocol.V1_2 and accounts.SERVER.variable not in os.environ:
+        raise ConfigError(
+            f"the password of the server is expected in the file of {accounts.SERVER.file}, "
+            f"or in {accounts.SERVER.variable}"
+        )
+    return os.environ.get(accounts.SERVER.variable, "").encode()
 
 
 def _decoded(nonce: str) -> bytes:

@@ -221,7 +221,7 @@ class Owing(Protocol):
     """A datastore that remembers what a session had to leave out."""
 
     def owe(self, identifiers: Sequence[str]) -> None:
-        """After a `commit`: let `changes` yield these items, by our names, in the next session.
+        """Let `changes` yield these items, by our names, as if they had changed just now.
 
         Not between `forget` and `prune`: there nothing is owed.
         """
