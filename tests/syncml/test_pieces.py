@@ -119,21 +119,20 @@ def test_every_command_by_itself(content_type: str) -> None:
 
 @BOTH
 def test_memory_is_that_of_a_piece(content_type: str) -> None:
-    """Of eight megabytes no more is held than a few pieces; no tree, no list of items."""
-    octets = codec.encode(message(2200, 900), content_type)
+    """Of six megabytes no more is held than a few pieces; no tree, no list of items."""
+    sync = Sync(1, *NAMES, commands=(Add(2, cards(6000, 900)), Replace(3, cards(100))))
+    octets = codec.encode(Message(header(Version.V1_2), (sync,), final=True), content_type)
     pieces = Pieces(content_type, 1 << 16)
     largest = number = 0
     tracemalloc.start()
     for start in range(0, len(octets), 1 << 14):
         for piece in pieces.feed(octets[start : start + (1 << 14)]):
             largest, number = max(largest, len(piece)), number + 1
-        if number == 30:
-            break
     held = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
     assert len(octets) > 5_000_000
-    assert number == 30
+    assert number > 30
     assert largest < 70_000
     assert held < 1_000_000
 
