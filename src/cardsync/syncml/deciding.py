@@ -58,7 +58,8 @@ def take(state: DatabaseState, store: ServerDatastore, received: Sequence[Receiv
             for part, change, each in parts
             if each.identifier and isinstance(change, Change) and _owes(state, store, part, change)
         ]
-        store.owe(owed) if owed else None
+        if owed:
+            store.owe(owed)
     return [each.code for each in done]
 
 
